@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+
+# The environment: everything locked, bytecode compiled, and nothing of it needed to build.
+FROM python:3.12-slim-bookworm AS build
+RUN pip install --no-cache-dir uv==0.13.9
+ENV UV_PROJECT_ENVIRONMENT=/opt/worker UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
+WORKDIR /app
+COPY pyproject.toml uv.lock README.md ./
+RUN uv sync --frozen --no-dev --no-install-project
+COPY worker/ worker/
+COPY migrations/ migrations/
+RUN uv sync --frozen --no-dev
+
+# The backbone's weights, so that no job ever downloads them.
+FROM build AS weights
+ENV KERAS_HOME=/opt/keras
+RUN /opt/worker/bin/python -c "import keras; keras.applications.MobileNetV2(input_shape=(224, 224, 3), include_top=False)"
+
+FROM python:3.12-slim-bookworm
+RUN useradd --uid 10001 --create-home worker \
+ && mkdir -p /data/storage /data/models \
+ && chown worker:worker /data/storage /data/models
+COPY --from=build /opt/worker /opt/worker
+COPY --from=build /app /app
+COPY --from=weights /opt/keras /opt/keras
+ENV PATH=/opt/worker/bin:$PATH \
+    KERAS_HOME=/opt/keras \
+    PYTHONUNBUFFERED=1 \
+    STORAGE_PATH=/data/storage \
+    OUTPUT_PATH=/data/models \
+    BASE_WEIGHTS=imagenet
+WORKDIR /app
+USER worker
+VOLUME ["/data/storage", "/data/models"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["worker", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["worker"]
+CMD ["run"]

@@ -1,0 +1,52 @@
+"""Lays a catalogue down as a backend would: rows in "Products" and "ProductPhotos", files in the storage."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from worker.database.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_name("shop.sql"))
+PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".heic"})
+ENOUGH = 6
+KEPT_BACK = 12
+
+
+@dataclass(frozen=True)
+class Laid:
+    """How much was laid down, and pairs of SKU and photo that were not, to try the model with."""
+
+    products: int
+    photos: int
+    kept_back: tuple[tuple[str, Path], ...]
+
+
+def lay_down(photos: Path, storage: Path, connection: psycopg.Connection[Any]) -> Laid:
+    """Make a product of each folder in `photos`, its name being the SKU, and copy its photos.
+
+    Of the first 12 products with enough photos the last one is kept back.
+    Raises FileNotFoundError where there is no such folder or nothing in it.
+    """
+    folders = sorted(folder for folder in photos.iterdir() if folder.is_dir())
+    total, kept_back = 0, list[tuple[str, Path]]()
+    for folder in folders:
+        product_id = uuid4()
+        place = storage / "products" / str(product_id)
+        place.mkdir(parents=True)
+        name = folder.name.replace("-", " ").capitalize()
+        connection.execute(QUERIES["insert_product"], {"id": product_id, "sku": folder.name, "name": name})
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PHOTO_ENDINGS)
+        if len(files) >= ENOUGH and len(kept_back) < KEPT_BACK:
+            kept_back.append((folder.name, files.pop()))
+        for order, file in enumerate(files):
+            shutil.copy(file, place)
+            row = {"id": uuid4(), "product_id": product_id, "file_name": file.name, "order": order}
+            connection.execute(QUERIES["insert_photo"], row)
+        total += len(files)
+    if not total:
+        raise FileNotFoundError(f"{photos} has no photos: it must hold a folder a product, named by its SKU")
+    return Laid(len(folders), total, tuple(kept_back))

@@ -1,0 +1,44 @@
+"""The real daemon as its own process, as an operator would start it, its log in a file."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+STOP_SECONDS = 30
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """`worker migrate`; raises CalledProcessError."""
+    subprocess.run([*_worker(), "migrate"], env=os.environ | environment, check=True, capture_output=True)
+
+
+@contextmanager
+def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`worker run`, until it is left; SIGTERM ends it."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*_worker(), "run"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            finally:
+                process.kill()
+
+
+def read_log(log: Path) -> list[dict[str, Any]]:
+    """The events in a log of JSON lines."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def _worker() -> list[str]:
+    return [sys.executable, "-m", "worker"]

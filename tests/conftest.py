@@ -1,0 +1,110 @@
+"""What the tests share: a real Postgres, and databases of their own on it."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+import pytest
+from psycopg import sql
+
+from demo.draw_catalogue import draw_catalogue
+from demo.embedded_postgres import EmbeddedPostgres
+from demo.shop import lay_down
+from tests.shop import Shop
+from tests.trained_here import TrainedHere, train_here
+from worker.database.migrate import migrate
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+class PostgresServer(Protocol):
+    """A server on which the tests may create databases."""
+
+    def url(self, database: str = "postgres") -> str: ...
+
+    def create_database(self, name: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class NamedPostgres:
+    """The server named by TEST_DATABASE_URL, whose user may create databases."""
+
+    address: str
+
+    def url(self, database: str = "") -> str:
+        if not database:
+            return self.address
+        return urlsplit(self.address)._replace(path=f"/{quote(database, safe='')}").geturl()
+
+    def create_database(self, name: str) -> str:
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A Postgres for the whole run: an embedded one, or the one that TEST_DATABASE_URL names."""
+    if address := os.environ.get("TEST_DATABASE_URL"):
+        yield NamedPostgres(address)
+    else:
+        with EmbeddedPostgres() as server:
+            yield server
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The connection string of a new, empty database."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield postgres_server.create_database(name)
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """The connection string of a new database with our migrations applied."""
+    migrate(empty_database, MIGRATIONS)
+    return empty_database
+
+
+@pytest.fixture(scope="session")
+def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder a product: photos of four clearly different products, eight of each."""
+    folder = tmp_path_factory.mktemp("photos")
+    draw_catalogue(folder, products=4, photos=8)
+    return folder
+
+
+@pytest.fixture
+def shop(database: str, drawn_photos: Path, tmp_path: Path) -> Shop:
+    """A backend's database and storage with the drawn products in them, and no job yet."""
+    shop = Shop(database, tmp_path / "storage", tmp_path / "models")
+    with shop.connect() as connection:
+        lay_down(drawn_photos, shop.storage, connection)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def trained(drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedHere:
+    """A model trained in this very process, published and not: what a browser gets must be the same."""
+    return train_here(drawn_photos, tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="session")
+def published_model(trained: TrainedHere) -> Path:
+    """The folder of a published model."""
+    return trained.folder
+
+
+@pytest.fixture(scope="session")
+def python_probabilities(trained: TrainedHere) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
+    """Gives what the model says in Python, before it was exported, of uint8 `[n, 224, 224, 3]`."""
+    return trained.probabilities

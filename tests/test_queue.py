@@ -1,0 +1,149 @@
+"""The queue on a real Postgres: every job is claimed once, in order, and only its holder can write to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from worker.errors import ErrorCode
+from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
+from worker.queue.wakeup import listen
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@asynccontextmanager
+async def connected(database: str) -> AsyncIterator[Connection]:
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+async def insert(connection: Connection, columns: str = "DEFAULT VALUES") -> UUID:
+    row = await (await connection.execute(f'INSERT INTO "TrainingJobs" {columns} RETURNING "Id"')).fetchone()
+    assert row
+    return UUID(str(row[0]))
+
+
+async def claim_all(database: str, worker_id: str) -> list[Claim]:
+    queue, claims = JobQueue(worker_id, 60), []
+    async with connected(database) as connection:
+        while claim := await queue.claim(connection):
+            claims.append(claim)
+            await queue.complete(connection, claim, "v1")
+    return claims
+
+
+async def value(connection: Connection, column: str, job: UUID) -> object:
+    cursor = await connection.execute(f'SELECT "{column}" FROM "TrainingJobs" WHERE "Id" = %s', (job,))
+    row = await cursor.fetchone()
+    assert row
+    return row[0]
+
+
+async def test_fifty_jobs_and_four_workers_each_once(database: str) -> None:
+    async with connected(database) as connection:
+        inserted = {await insert(connection) for _ in range(50)}
+    claimed = await asyncio.gather(*(claim_all(database, f"worker-{n}") for n in range(4)))
+    ids = [claim.job_id for claims in claimed for claim in claims]
+    assert len(ids) == 50
+    assert set(ids) == inserted
+    assert all(claim.lease_version == 1 for claims in claimed for claim in claims)
+
+
+async def test_the_oldest_due_job_of_the_highest_priority_goes_first(database: str) -> None:
+    async with connected(database) as connection:
+        first = await insert(connection)
+        second = await insert(connection)
+        urgent = await insert(connection, '("Priority") VALUES (5)')
+        await insert(connection, """("RunAfter") VALUES (now() + interval '1 hour')""")
+    assert [claim.job_id for claim in await claim_all(database, "w")] == [urgent, first, second]
+
+
+async def test_a_given_job_is_claimed_before_its_time(database: str) -> None:
+    async with connected(database) as connection:
+        await insert(connection)
+        later = await insert(connection, """("RunAfter") VALUES (now() + interval '1 hour')""")
+        claim = await JobQueue("w", 60).claim(connection, later)
+        assert claim
+        assert claim.job_id == later
+        assert await JobQueue("w", 60).claim(connection, later) is None
+
+
+async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection)
+        stale = await queue.claim(connection)
+        assert stale
+        await connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Pending'""")
+        current = await queue.claim(connection)
+        assert current
+        assert current.lease_version == stale.lease_version + 1
+        before = await value(connection, "UpdatedAt", job)
+        for write in (
+            queue.renew(connection, stale, Progress(50, "stale")),
+            queue.complete(connection, stale, "v1"),
+            queue.fail(connection, stale, ErrorCode.INTERNAL_ERROR, "stale"),
+            queue.release(connection, stale),
+        ):
+            with pytest.raises(LeaseLost, match=str(job)):
+                await write
+        assert await value(connection, "UpdatedAt", job) == before
+        await queue.complete(connection, current, "v1")
+        with pytest.raises(LeaseLost):
+            await queue.renew(connection, current, Progress(50, "after the end"))
+        assert await queue.completed_here(connection, current)
+        assert not await queue.completed_here(connection, stale)
+
+
+async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection)
+        claim = await queue.claim(connection)
+        assert claim
+        leased = await value(connection, "LeasedUntil", job)
+        await queue.renew(connection, claim, Progress(40, "forty", 12.0))
+        await queue.renew(connection, claim, Progress(30, "thirty"))
+        assert await value(connection, "ProgressPercentage", job) == 40
+        assert await value(connection, "CurrentStage", job) == "thirty"
+        renewed = await value(connection, "LeasedUntil", job)
+        assert renewed > leased  # type: ignore[operator]
+
+
+async def test_a_released_job_has_its_attempt_back(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection)
+        claim = await queue.claim(connection)
+        assert claim
+        await queue.release(connection, claim)
+        assert await value(connection, "Status", job) == "Pending"
+        assert await value(connection, "AttemptCount", job) == 0
+        again = await queue.claim(connection)
+        assert again
+        assert (again.attempt, again.lease_version) == (1, 2)
+
+
+async def test_an_insert_wakes_a_listener_also_after_its_connection_was_killed(database: str) -> None:
+    wake = asyncio.Event()
+    listener = asyncio.create_task(listen(database, wake))
+    async with connected(database) as connection:
+        for killed in (False, True):
+            # Set once when it listens, so that what was inserted before is looked for.
+            await asyncio.wait_for(wake.wait(), 20)
+            wake.clear()
+            if killed:
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'LISTEN%%'"
+                )
+                await asyncio.wait_for(wake.wait(), 20)
+                wake.clear()
+            await insert(connection)
+            await asyncio.wait_for(wake.wait(), 20)
+    listener.cancel()

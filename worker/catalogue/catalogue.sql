@@ -1,0 +1,10 @@
+-- What the worker reads of the backend's own tables, and all that it reads of them.
+
+-- name: active_photos
+-- In an order that depends on nothing but the rows' contents.
+SELECT product."Id"::text AS product_id, product."SKU" AS sku, product."Name" AS name,
+    photo."FileName" AS file_name
+FROM "Products" AS product
+JOIN "ProductPhotos" AS photo ON photo."ProductId" = product."Id"
+WHERE product."IsActive"
+ORDER BY product."SKU" COLLATE "C", photo."DisplayOrder", photo."FileName" COLLATE "C", photo."Id";

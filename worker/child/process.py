@@ -1,0 +1,102 @@
+"""The daemon's side of a training child: start it, listen to it, stop it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.child.messages import Message, decode, encode_job
+from worker.events import Event
+from worker.training.job import Job
+
+LINE_LIMIT = 1 << 20
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@dataclass
+class Child:
+    """A running training child. Its messages end when it does; `last_words` is what it printed last."""
+
+    process: asyncio.subprocess.Process
+    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """What the child tells, until it closes its output."""
+        assert self.process.stdout
+        async for line in self.process.stdout:
+            yield decode(line)
+
+    async def ended(self) -> str:
+        """Wait for the end and say how it was, for people."""
+        code = await self.process.wait()
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    async def stop(self, grace_seconds: float = 0.0) -> None:
+        """SIGTERM, then after `grace_seconds` SIGKILL, to the child and all that it started."""
+        if grace_seconds and self.process.returncode is None:
+            self._signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await self.process.wait()
+            except TimeoutError:
+                pass
+        self._signal(signal.SIGKILL)
+        await self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    async def relay_output(self, log: Any) -> None:
+        """Log what the child and its libraries print, a line an event."""
+        assert self.process.stderr
+        async for line in _lines(self.process.stderr):
+            self.last_words.append(line)
+            log.debug(Event.CHILD_OUTPUT, line=line)
+
+
+@asynccontextmanager
+async def training_child(job: Job, conninfo: str, log: Any) -> AsyncIterator[Child]:
+    """A child that trains `job`; on leaving, it is gone with all that it started.
+
+    The connection string, which holds a password, goes by the environment.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "worker.child",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | QUIET | {"DATABASE_URL": conninfo},
+        limit=LINE_LIMIT,
+        start_new_session=True,
+    )
+    child = Child(process)
+    log.info(Event.CHILD_STARTED, child_pid=process.pid)
+    output = asyncio.create_task(child.relay_output(log))
+    try:
+        assert process.stdin
+        process.stdin.write(encode_job(job))
+        yield child
+    finally:
+        await child.stop()
+        await output
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """Lines of any length, in pieces where they are longer than anybody reads."""
+    rest = b""
+    while chunk := await stream.read(1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if text := line.decode(errors="replace").strip():
+                yield text[:2000]
+        rest = rest[-(1 << 16) :]
+    if text := rest.decode(errors="replace").strip():
+        yield text[:2000]

@@ -1,0 +1,25 @@
+"""Whether a worker is alive: it touches a file as long as its event loop turns."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+TOUCH_SECONDS = 5.0
+DEAD_SECONDS = 60.0
+
+
+async def keep_touching(path: Path) -> None:
+    """Touch `path` every 5 s, for ever; a disk that is full for a while is no reason to die."""
+    while True:
+        with contextlib.suppress(OSError):
+            path.touch()
+        await asyncio.sleep(TOUCH_SECONDS)
+
+
+def is_alive(path: Path) -> bool:
+    """Whether `path` was touched within the last minute."""
+    try:
+        return time.time() - path.stat().st_mtime < DEAD_SECONDS
+    except FileNotFoundError:
+        return False

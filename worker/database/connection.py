@@ -1,0 +1,75 @@
+"""The daemon's connections: short transactions, and one log line whenever Postgres goes or comes back."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg_pool import AsyncConnectionPool
+
+from worker.events import Event
+
+# What says that the server is away, not that a statement is wrong.
+OUTAGE = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction, TimeoutError)
+
+CONNECT_SECONDS = 5
+TRANSACTION_SECONDS = 10
+# A half-open connection is noticed by the kernel where nothing answers, without waiting for its default 15 min.
+KEEPALIVES = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+log = structlog.get_logger()
+
+
+class Database:
+    """Transactions on a small pool; an async context manager."""
+
+    def __init__(self, conninfo: str) -> None:
+        # The pool has a logger of its own; what it would say is said by our events.
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+        self._pool = AsyncConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=2,
+            open=False,
+            timeout=CONNECT_SECONDS,
+            check=AsyncConnectionPool.check_connection,
+            # Statements are not prepared: a pooler in transaction mode would mix them up.
+            kwargs=KEEPALIVES | {"prepare_threshold": None},
+        )
+        self._lost = False
+
+    async def __aenter__(self) -> "Database":
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close(timeout=1)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is away."""
+        try:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
+                yield connection
+        except OUTAGE as error:
+            self._log_lost(error)
+            raise
+        if self._lost:
+            self._lost = False
+            log.info(Event.DATABASE_BACK)
+
+    def _log_lost(self, error: Exception) -> None:
+        if not self._lost:
+            self._lost = True
+            log.warning(Event.DATABASE_LOST, reason=str(error).strip() or type(error).__name__)

@@ -1,0 +1,158 @@
+"""Turns Npgsql's (ADO.NET's) connection strings into what libpq takes."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from worker.database.npgsql_keywords import IGNORED, KEYWORDS, squashed
+from worker.errors import UserError
+
+EXAMPLE = 'Host=…;Port=5432;Database=…;Username=…;Password="…"'
+LIBPQ_SECRETS = frozenset(("password", "sslpassword"))
+
+_GAP = re.compile(r"[\s;]*")
+_KEYWORD = re.compile(r"((?:[^=;]|==)+?)\s*=(?!=)\s*")
+_VALUE = re.compile(r""" "((?:[^"]|"")*+)" | '((?:[^']|'')*+)' | ((?!["'])[^;]*) """, re.VERBOSE)
+_END = re.compile(r"\s*(?:;|$)")
+_HOST = re.compile(r"\[(?P<v6>[^\]]+)\](?::(?P<v6_port>[0-9]+))?|(?P<name>[^:\[\]]+)(?::(?P<port>[0-9]+))?")
+_NAMEABLE = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,39}")
+_PASSWORD_LIKE = re.compile(r"pass|pwd|psw", re.IGNORECASE)
+_SWALLOWED = re.compile(r"\s(\w+)\s*=")
+
+
+class InvalidConnectionString(UserError, ValueError):
+    """A connection string that cannot be used; the message quotes none of its values."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One `keyword=value`, with the keyword as it is written and the value without its quotes."""
+
+    number: int
+    keyword: str
+    value: str
+    quoted: bool
+
+
+def parse(text: str) -> list[Entry]:
+    """Split an ADO.NET connection string. Raises InvalidConnectionString."""
+    return list(_entries(text))
+
+
+def to_libpq(entries: list[Entry]) -> dict[str, str]:
+    """The libpq parameters of Npgsql's entries; the last spelling of a keyword wins.
+
+    Raises InvalidConnectionString for unknown keywords, for values that cannot be, and for a missing host.
+    """
+    found: dict[str, str] = {}
+    for index, entry in enumerate(entries):
+        keyword = squashed(entry.keyword)
+        if keyword in IGNORED:
+            continue
+        if keyword not in KEYWORDS:
+            raise _invalid(_unknown(entry, entries[:index]))
+        name, convert = KEYWORDS[keyword]
+        if not entry.value:
+            found.pop(name, None)
+            continue
+        _refuse_swallowed(entry, name)
+        try:
+            found[name] = convert(entry.value)
+        except ValueError as error:
+            raise _invalid(f"“{entry.keyword}” {error}") from None
+    return _assembled(found)
+
+
+def _entries(text: str) -> Iterator[Entry]:
+    number = position = 0
+    while (position := _end(_GAP.match(text, position))) < len(text):
+        number += 1
+        keyword = _KEYWORD.match(text, position)
+        if keyword is None:
+            raise _invalid(f"entry {number} has no “=”; a value that holds “;” must be put in double quotes")
+        value = _VALUE.match(text, keyword.end())
+        if value is None:
+            raise _invalid(
+                f"the value of entry {number} has no closing quote; inside quotes, write the quote twice"
+            )
+        end = _END.match(text, value.end())
+        if end is None:
+            raise _invalid(
+                f"entry {number} goes on after its closing quote; inside quotes, write the quote twice"
+            )
+        doubled, single, plain = value.groups()
+        if plain is None:
+            unquoted = single.replace("''", "'") if doubled is None else doubled.replace('""', '"')
+        else:
+            unquoted = plain.rstrip()
+        yield Entry(number, keyword[1].strip().replace("==", "="), unquoted, plain is None)
+        position = end.end()
+
+
+def _end(match: re.Match[str] | None) -> int:
+    assert match is not None
+    return match.end()
+
+
+def _assembled(found: dict[str, str]) -> dict[str, str]:
+    hosts, port = found.pop(".hosts", None), found.pop(".port", "5432")
+    if hosts is None:
+        raise _invalid("it has no “Host”")
+    found["host"], found["port"] = _hosts_and_ports(hosts, port)
+    if ssl := found.pop(".ssl", None):
+        found.setdefault("sslmode", "require" if ssl == "1" else "disable")
+    # libpq verifies with any root certificate it is given, even when it need not.
+    if found.pop(".trust", "0") == "1" and not found.get("sslmode", "").startswith("verify"):
+        found.pop("sslrootcert", None)
+    # Off is Npgsql's default, not a wish to have none.
+    if found.get("keepalives") == "0":
+        del found["keepalives"]
+    options = [found.pop(".options", "")]
+    for name in (".search_path", ".TimeZone"):
+        if name in found:
+            options.append(f"-c{name[1:]}=" + re.sub(r"([\\\s])", r"\\\1", found.pop(name)))
+    if any(options):
+        found["options"] = " ".join(filter(None, options))
+    return found
+
+
+def _hosts_and_ports(text: str, default_port: str) -> tuple[str, str]:
+    hosts, ports = [], []
+    for part in (part.strip() for part in text.split(",")):
+        if part.startswith("/") or (part.count(":") > 1 and "[" not in part):
+            hosts.append(part)
+            ports.append(default_port)
+        elif match := _HOST.fullmatch(part):
+            hosts.append(match["v6"] or match["name"])
+            ports.append(match["v6_port"] or match["port"] or default_port)
+        else:
+            raise _invalid(
+                "“Host” must be names or addresses, each with “:” and a port or without, between commas"
+            )
+    return ",".join(hosts), ",".join(ports)
+
+
+def _refuse_swallowed(entry: Entry, name: str) -> None:
+    if entry.quoted or name in LIBPQ_SECRETS or name == ".options":
+        return
+    for word in _SWALLOWED.findall(entry.value):
+        if squashed(word) in KEYWORDS or word.lower() == "dbname":
+            raise _invalid(f"the value of “{entry.keyword}” holds another keyword; put “;” between them")
+
+
+def _unknown(entry: Entry, before: Iterable[Entry]) -> str:
+    """What is wrong with the entry, naming it only where it cannot be the rest of a password."""
+    at_risk = any(not other.quoted and _PASSWORD_LIKE.search(other.keyword + other.value) for other in before)
+    close = difflib.get_close_matches(squashed(entry.keyword), (*KEYWORDS, *IGNORED), n=1, cutoff=0.8)
+    hint = f"; is it “{close[0]}”?" if close else ""
+    # Where a password's own “=” is missing, the password is in the keyword.
+    if not at_risk and _NAMEABLE.fullmatch(entry.keyword) and not _PASSWORD_LIKE.search(entry.keyword):
+        return f"Npgsql has no keyword “{entry.keyword}”{hint}"
+    if at_risk:
+        hint += "; if it belongs to the password before it, put the password in double quotes"
+    return f"Npgsql has no keyword like that of entry {entry.number}{hint}"
+
+
+def _invalid(what: str) -> InvalidConnectionString:
+    return InvalidConnectionString(f"The connection string is read as Npgsql's ({EXAMPLE}), but {what}.")

@@ -1,0 +1,49 @@
+"""Wakes a worker when a job is inserted: LISTEN where it can be had, polling always."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from worker.database.sql import load_queries
+from worker.events import Event
+
+QUERIES = load_queries(Path(__file__).with_name("wakeup.sql"))
+log = structlog.get_logger()
+
+
+async def listen(conninfo: str, wake: asyncio.Event) -> None:
+    """Set `wake` at every notification, for ever; reconnects by itself.
+
+    `wake` is set after every (re)connection as well: what was inserted while nobody listened is found
+    by the poll that follows.
+    """
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(psycopg.OperationalError),
+        wait=wait_random_exponential(multiplier=0.5, max=15),
+        before_sleep=_log_first_failure,
+    )
+    while True:
+        connection: psycopg.AsyncConnection[Any] = await retrying(_connect, conninfo)
+        log.info(Event.LISTENING)
+        with contextlib.suppress(psycopg.OperationalError):
+            async with connection:
+                wake.set()
+                async for _ in connection.notifies():
+                    wake.set()
+        log.warning(Event.LISTEN_LOST)
+
+
+async def _connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
+    connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    await connection.execute(QUERIES["listen"])
+    return connection
+
+
+def _log_first_failure(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.warning(Event.LISTEN_LOST, reason=str(state.outcome.exception()).strip())

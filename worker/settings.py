@@ -1,0 +1,77 @@
+"""Settings, from the environment only. docs/settings.md is checked against these classes."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.database.connection_string import to_conninfo
+from worker.errors import UserError
+
+
+class LogSettings(BaseSettings):
+    """How to log, for every command."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least severe events to log; `debug` shows what the training child prints"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: colours on a terminal, JSON lines elsewhere"
+    )
+
+
+class DatabaseSettings(BaseSettings):
+    """What every command but `health` needs."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(to_conninfo)] = Field(
+        description="Postgres: a URL, libpq keywords, or an Npgsql connection string"
+    )
+
+
+class HealthSettings(BaseSettings):
+    """How `worker health` finds out whether `worker run` is alive."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    health_file: Path = Field(
+        Path("/tmp/worker-health"),
+        description="touched while the worker is alive; `worker health` looks at it",
+    )
+
+
+class Settings(DatabaseSettings, HealthSettings):
+    """What `worker run` and `worker train` need."""
+
+    storage_path: Path = Field(
+        description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
+    )
+    output_path: Path = Field(description="the folder called `models`, where versions are published")
+    base_weights: str = Field(
+        "imagenet", description="`imagenet` (Keras's download, kept in its cache), a file's path, or `random`"
+    )
+    lease_seconds: float = Field(
+        60, ge=3, le=3600, description="seconds that a worker keeps its job after it fell silent"
+    )
+    poll_seconds: float = Field(
+        5, ge=0.1, le=3600, description="seconds between looks for a job, besides notifications"
+    )
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
+    """Read settings from the environment; what the command line gave goes first.
+
+    Raises UserError with the name of each wrong value and what is allowed.
+    """
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise UserError("The settings are wrong.\n" + "\n".join(f"  {fault}" for fault in faults)) from None

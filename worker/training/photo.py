@@ -1,0 +1,213 @@
+"""One shop photo, from a file on disk to the pixels the model is trained on."""
+
+import stat
+import threading
+import warnings
+from contextlib import nullcontext
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pillow_heif
+from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError
+
+SIDE: Final = 224
+"""Width and height, in pixels, of a prepared photo."""
+
+MAX_PIXELS: Final = 200_000_000
+"""Photos of more pixels than this are refused before they are decoded."""
+
+MAX_FILE_BYTES: Final = 256 * 1024 * 1024
+"""Files of more bytes than this are refused before they are read."""
+
+RECIPE: Final[dict[str, object]] = {
+    "frame": "first (primary picture of HEIC, first frame of GIF, WebP, AVIF and APNG)",
+    "orientation": "upright, as EXIF orientation says (in HEIC and AVIF: as irot and imir say)",
+    "colour": "RGB",
+    "colour_profile": "ignored",
+    "sixteen_bit": "high byte of each value",
+    "transparency": "composited on white (255, 255, 255)",
+    "width": SIDE,
+    "height": SIDE,
+    "fit": "stretched to width x height; no cropping, aspect ratio not kept",
+    "resize_filter": "bilinear, antialiased (triangle filter widened by the reduction factor)",
+    "jpeg_reduced_decoding": f"by 2, 4 or 8 while both sides stay at least {2 * SIDE} pixels",
+    "layout": "height, width, channel",
+    "dtype": "float32",
+    "range": [0, 255],
+    "scaling": "inside the graph; feed 0..255",
+}
+"""How a photo is prepared, for metadata.json: a client that does the same feeds the model what it learned."""
+
+
+class SkipReason(StrEnum):
+    """Why a photo is left out of a training run."""
+
+    MISSING = "missing"
+    UNSAFE_NAME = "unsafe_name"
+    EMPTY_FILE = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    TRUNCATED = "truncated"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+
+
+class UnreadablePhoto(Exception):
+    """No photo can be made of the file: `reason` says why in a word, the message in a sentence."""
+
+    def __init__(self, reason: SkipReason, message: str) -> None:
+        super().__init__(message)
+        self.reason: SkipReason = reason
+
+
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")  # MPO opens as JPEG
+_TRANSPOSE: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SUPPORTED_STARTS: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_SUPPORTED_BRANDS: Final = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc")
+_OTHER_IMAGE_STARTS: Final = (
+    *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"8BPS"),
+    *(b"II+\0", b"MM\0+", b"\0\0\1\0", b"%!PS", b"qoif", b"<svg"),
+)
+
+# One photo of this many pixels can take a gigabyte to decode; several at once could take the machine.
+_LARGE: Final = 50_000_000
+_one_large_at_a_time = threading.Lock()
+
+# The photos are decoded in parallel already, so a decoder's own threads would only get in the way.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+# Pillow imports its plugins at first use; done here, no two threads do it at once.
+Image.init()
+# Our own check comes first; Pillow's stays as a net for WebP, whose canvas is allocated when it is opened.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Pillow warns of every oddity in EXIF and TIFF tags; what matters in a photo is raised.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
+    """Read one photo as RECIPE says: shape (224, 224, 3), RGB, 0..255. Safe to call from many threads.
+
+    Raises:
+        UnreadablePhoto: the file is empty, broken, too large or no photo; the file is to blame.
+        OSError: the file is missing, is a directory or cannot be read; the storage is to blame.
+        MemoryError: the machine has too little memory for the photo.
+    """
+    data = _read(path)
+    try:
+        return _decode(path, data)
+    except (UnreadablePhoto, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, f"{error}") from error
+    # A hostile file can make Pillow's plugins raise nearly anything, and none of it is our caller's trouble.
+    except Exception as error:
+        raise _broken(path, data[:256], error) from error
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of the file; OSError where storage fails, UnreadablePhoto where there is nothing to read."""
+    status = path.stat()
+    # Opening a pipe or a device could wait forever; a directory is left to open(), which raises OSError.
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        text = f"{path} is no regular file; put a photo in its place."
+        raise UnreadablePhoto(SkipReason.NOT_AN_IMAGE, text)
+    if status.st_size > MAX_FILE_BYTES:
+        raise _too_large(path, f"{status.st_size} bytes, and {MAX_FILE_BYTES} is the limit")
+    with path.open("rb") as file:
+        data = file.read()
+    if not data:
+        raise UnreadablePhoto(SkipReason.EMPTY_FILE, f"{path} is empty; upload the photo again.")
+    return data
+
+
+def _decode(path: Path, data: bytes) -> npt.NDArray[np.uint8]:
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+        pixels = image.width * image.height
+        if pixels > MAX_PIXELS:
+            raise _too_large(path, f"{image.width} x {image.height} pixels, and {MAX_PIXELS} is the limit")
+        if image.format in ("JPEG", "MPO"):
+            image.draft(None, (2 * SIDE, 2 * SIDE))
+        with _one_large_at_a_time if pixels > _LARGE else nullcontext():
+            image.load()
+            turn = _TRANSPOSE.get(_orientation(image))
+            small = _shrink(path, image)
+    # Turned last: in a square it comes to the same, and there are far fewer pixels to move.
+    upright = small if turn is None else small.transpose(turn)
+    return np.array(upright, dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation (1..8) still to be applied to a loaded image; 1 where it is absent or broken."""
+    # pillow-heif and Pillow's TIFF have turned the pixels already; XMP is left alone, as browsers do.
+    if image.format in ("HEIF", "TIFF") or not isinstance(block := image.info.get("exif"), bytes):
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        value = exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Broken EXIF does not spoil the pixels.
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _shrink(path: Path, image: Image.Image) -> Image.Image:
+    """The loaded image as RGB of SIDE x SIDE, transparency on white; UnreadablePhoto for exotic pixels."""
+    if image.mode in ("F", "LAB"):
+        raise UnreadablePhoto(
+            SkipReason.UNSUPPORTED,
+            f"{path} holds pixels of kind {image.mode}, which are not supported; save it as JPEG or PNG.",
+        )
+    if image.mode.startswith("I"):
+        image = _eight_bit(image)
+    # Bilinear, as Pillow antialiases it, is tf.image.resize(antialias=True), and never rings as Lanczos does.
+    if not image.has_transparency_data:
+        opaque = image if image.mode == "RGB" else image.convert("RGB")
+        return opaque.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    see_through = image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    white = Image.new("RGBA", (SIDE, SIDE), "white")
+    return Image.alpha_composite(white, see_through).convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """A greyscale image of 16-bit values (modes I;16, I;16B, I) as L, with its transparent value as white."""
+    values = np.asarray(image)
+    grey = (np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8)
+    if isinstance(see_through := image.info.get("transparency"), int):
+        grey[values == see_through] = 255
+    return Image.fromarray(grey)
+
+
+def _too_large(path: Path, size: str) -> UnreadablePhoto:
+    return UnreadablePhoto(SkipReason.TOO_LARGE, f"{path} is too large ({size}); upload a smaller copy.")
+
+
+def _broken(path: Path, start: bytes, error: Exception) -> UnreadablePhoto:
+    """The error to raise for a file that Pillow could not decode, judged by the file's first bytes."""
+    if _is_supported(start):
+        detail = "" if isinstance(error, UnidentifiedImageError) else f" ({type(error).__name__}: {error})"
+        text = f"{path} is cut short or damaged{detail}; upload the photo again."
+        return UnreadablePhoto(SkipReason.TRUNCATED, text)
+    if start.startswith(_OTHER_IMAGE_STARTS) or b"<svg" in start:
+        text = f"{path} is an image of a kind that is not supported; save it as JPEG or PNG."
+        return UnreadablePhoto(SkipReason.UNSUPPORTED, text)
+    text = f"{path} is not an image, whatever its name says; put a photo in its place."
+    return UnreadablePhoto(SkipReason.NOT_AN_IMAGE, text)
+
+
+def _is_supported(start: bytes) -> bool:
+    """Whether a file that starts so claims to be of one of the formats that are decoded."""
+    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    is_heif_or_avif = start[4:8] == b"ftyp" and start[8:12] in _SUPPORTED_BRANDS
+    is_bmp = start[:2] == b"BM" and start[15:18] == b"\0\0\0"
+    return is_webp or is_heif_or_avif or is_bmp or start.startswith(_SUPPORTED_STARTS)
