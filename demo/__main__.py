@@ -36,6 +36,7 @@ class Row:
     stage: str | None
     seconds_left: float | None
     seconds: float | None
+    total: float | None
     error_code: str | None
     error_message: str | None
     version: str | None

@@ -13,7 +13,6 @@ from worker.database.sql import load_queries
 QUERIES = load_queries(Path(__file__).with_name("shop.sql"))
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".heic"})
 ENOUGH = 6
-KEPT_BACK = 12
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Laid:
     kept_back: tuple[tuple[str, Path], ...]
 
 
-def lay_down(photos: Path, storage: Path, connection: psycopg.Connection[Any]) -> Laid:
+def lay_down(photos: Path, storage: Path, connection: psycopg.Connection[Any], keep_back: int = 12) -> Laid:
     """Make a product of each folder in `photos`, its name being the SKU, and copy its photos.
 
-    Of the first 12 products with enough photos the last one is kept back.
+    Of the first `keep_back` products with enough photos the last one is kept back.
     Raises FileNotFoundError where there is no such folder or nothing in it.
     """
     folders = sorted(folder for folder in photos.iterdir() if folder.is_dir())
@@ -40,7 +39,7 @@ def lay_down(photos: Path, storage: Path, connection: psycopg.Connection[Any]) -
         name = folder.name.replace("-", " ").capitalize()
         connection.execute(QUERIES["insert_product"], {"id": product_id, "sku": folder.name, "name": name})
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PHOTO_ENDINGS)
-        if len(files) >= ENOUGH and len(kept_back) < KEPT_BACK:
+        if len(files) >= ENOUGH and len(kept_back) < keep_back:
             kept_back.append((folder.name, files.pop()))
         for order, file in enumerate(files):
             shutil.copy(file, place)

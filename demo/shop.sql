@@ -14,5 +14,5 @@ INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING "Id";
 SELECT "Status" AS status, "ProgressPercentage" AS percentage, "CurrentStage" AS stage,
     extract(epoch FROM "EstimatedCompletionAt" - now())::float AS seconds_left,
     "DurationSeconds" AS seconds, "ErrorCode" AS error_code, "ErrorMessage" AS error_message,
-    "ResultModelVersion" AS version
+    extract(epoch FROM "CompletedAt" - "CreatedAt")::float AS total, "ResultModelVersion" AS version
 FROM "TrainingJobs" WHERE "Id" = %(id)s;

@@ -1,0 +1,38 @@
+"""Top-1 and top-3 of a published model on a folder of photos that it has not seen.
+
+    python -m bench.measure MODEL_FOLDER PHOTOS_FOLDER
+
+PHOTOS_FOLDER holds a folder a product, named by its SKU; products that the model does not know are left out.
+The published files themselves are run, by TensorFlow.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bench.published import load_published
+from worker.training.photo import decode_photo
+
+
+def measure(model_folder: Path, photos: Path) -> dict[str, float]:
+    """Shares of photos whose product is the first guess, and among the first three."""
+    model = load_published(model_folder)
+    known = [folder for folder in sorted(photos.iterdir()) if folder.name in model.labels]
+    right = []
+    for folder in known:
+        for file in sorted(folder.iterdir()):
+            guesses = np.argsort(-model.predict(decode_photo(file)[None])[0])
+            right.append(guesses[:3] == model.labels.index(folder.name))
+    hits = np.array(right)
+    return {
+        "photos": len(hits),
+        "products": len(known),
+        "top1": round(float(hits[:, 0].mean()), 4),
+        "top3": round(float(hits.any(axis=1).mean()), 4),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Path(sys.argv[1]), Path(sys.argv[2]))))
