@@ -19,9 +19,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
 from tests.shop import Shop
 from tests.trained_here import TrainedHere, train_here
-from worker.database.migrate import migrate
-
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+from worker.database.migrate import MIGRATIONS, migrate
 
 
 class PostgresServer(Protocol):

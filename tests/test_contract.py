@@ -11,8 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from worker.cli import MIGRATIONS
-from worker.database.migrate import MigrationError, migrate
+from worker.database.migrate import MIGRATIONS, MigrationError, migrate
 from worker.training.options import Options
 from worker.training.progress import SPANS, Stage
 

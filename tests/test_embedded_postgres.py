@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,14 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def copy_install(folder: Path) -> Path:
+    package = installed_postgres().parent
+    ignored = shutil.ignore_patterns("include", "*.a", "pginstall18")
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder / part.name, ignore=ignored)
+    return folder / package.name / "pginstall"
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -97,14 +106,11 @@ def test_stopping_leaves_nothing_and_starting_again_is_new() -> None:
 @AS_ROOT
 def test_root_runs_it_as_an_ordinary_user_from_a_closed_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    package = installed_postgres().parent
-    ignored = shutil.ignore_patterns("include", "*.a", "pginstall18")
-    for folder in (package, package.with_name(f"{package.name}.libs")):
-        shutil.copytree(folder, home / folder.name, ignore=ignored)
+    install = copy_install(home)
     home.chmod(0o700)
     # A checkout made under a strict umask is closed to others in every file.
-    (home / package.name / "pginstall" / "bin" / "postgres").chmod(0o700)
-    with EmbeddedPostgres(home / package.name / "pginstall") as server:
+    (install / "bin" / "postgres").chmod(0o700)
+    with EmbeddedPostgres(install) as server:
         assert (server.folder / "wheel").is_dir()
         assert account_of(server.port) != 0
         with psycopg.connect(server.url()) as connection:
@@ -123,14 +129,22 @@ def test_root_does_not_copy_what_can_be_reached(server: EmbeddedPostgres) -> Non
 def test_an_ordinary_user_can_run_it() -> None:
     # The interpreter may lie where only root can reach it, so root starts it and then steps down.
     program = (
-        "import os; from demo.embedded_postgres import EmbeddedPostgres\n"
+        "import os, sys; from pathlib import Path; from demo.embedded_postgres import EmbeddedPostgres\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "with EmbeddedPostgres() as server:\n"
+        "with EmbeddedPostgres(Path(sys.argv[1])) as server:\n"
         "    print(server.folder.stat().st_uid, server.create_database('shop'))\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        install = copy_install(Path(folder))
+        ran = subprocess.run(
+            [sys.executable, "-c", program, str(install)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("65534 ")
     assert ran.stdout.endswith("/shop\n")

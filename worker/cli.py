@@ -13,13 +13,12 @@ import typer
 from worker.daemon import daemon
 from worker.daemon.health import is_alive
 from worker.database.connection_string import secrets_of
+from worker.database.migrate import MIGRATIONS
 from worker.database.migrate import migrate as apply_migrations
 from worker.errors import UserError
 from worker.events import Event
 from worker.logs import configure_logs
 from worker.settings import DatabaseSettings, HealthSettings, LogSettings, Settings, load_settings
-
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 app = typer.Typer(
     help="Trains a browser model from a shop's product photos. Settings come from the environment.",

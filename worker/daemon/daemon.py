@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from worker.daemon.attempt import Attempt
 from worker.daemon.health import keep_touching
 from worker.database.connection import OUTAGE, Database
+from worker.database.migrate import MIGRATIONS, pending
 from worker.errors import UserError
 from worker.events import Event
 from worker.queue.jobs import JobQueue
@@ -35,17 +35,30 @@ class Daemon:
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.wake = asyncio.Event()
         self.stopping = asyncio.Event()
+        self._schema_is_current = False
 
     def stop(self, number: signal.Signals) -> None:
         """Claim nothing more, and give the running job back."""
         log.info(Event.WORKER_STOPPING, signal=number.name)
         self.stopping.set()
 
+    async def require_schema(self) -> None:
+        """Raise UserError unless every migration is applied; asks until the answer is yes, and never again."""
+        if not self._schema_is_current:
+            # Says so when Postgres is away, before a connection of another kind is tried.
+            async with self.database.transaction():
+                pass
+            missing = await asyncio.to_thread(pending, self.settings.database_url, MIGRATIONS)
+            if missing:
+                raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
+            self._schema_is_current = True
+
     async def work(self, *, until_idle: bool) -> None:
         """Work on one due job after another until SIGTERM or SIGINT, or until none is left."""
         while not self.stopping.is_set():
             self.wake.clear()
             try:
+                await self.require_schema()
                 claimed = await self.work_on_one()
             except OUTAGE:
                 await self._pause(random.uniform(0.5, 1.5) * min(self.settings.poll_seconds, 5))
@@ -61,13 +74,8 @@ class Daemon:
         True when it completed, false when not, `None` when there was none. Raises one of database.OUTAGE.
         """
         asked = time.monotonic()
-        try:
-            async with self.database.transaction() as connection:
-                claim = await self.queue.claim(connection, job_id)
-        except (UndefinedTable, UndefinedColumn) as error:
-            raise UserError(
-                'The database has no "TrainingJobs" table, or an old one. Run `worker migrate` first.'
-            ) from error
+        async with self.database.transaction() as connection:
+            claim = await self.queue.claim(connection, job_id)
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
@@ -85,22 +93,25 @@ class Daemon:
 
 async def run(settings: Settings, *, until_idle: bool) -> None:
     """`worker run`: returns after a signal, or with `until_idle` when no job is due. Raises UserError."""
-    async with _daemon(settings) as daemon, asyncio.TaskGroup() as background:
-        tasks = [
-            background.create_task(listen(settings.database_url, daemon.wake)),
-            background.create_task(keep_touching(settings.health_file)),
-        ]
+    async with _daemon(settings) as daemon:
         try:
-            await daemon.work(until_idle=until_idle)
-        finally:
-            for task in tasks:
-                task.cancel()
+            async with asyncio.TaskGroup() as group:
+                background = (
+                    group.create_task(listen(settings.database_url, daemon.wake)),
+                    group.create_task(keep_touching(settings.health_file)),
+                )
+                await daemon.work(until_idle=until_idle)
+                for task in background:
+                    task.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
 
 async def train(settings: Settings, job_id: uuid.UUID) -> bool:
     """`worker train`: work on the given pending job; whether it completed. Raises UserError."""
     async with _daemon(settings) as daemon:
         try:
+            await daemon.require_schema()
             completed = await daemon.work_on_one(job_id)
             if completed is not None:
                 return completed

@@ -14,6 +14,8 @@ from worker.errors import UserError
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
 _FILE_NAME = re.compile(r"(?!0000)[0-9]{4}_[a-z0-9_]+")
 # A file that ended its transaction itself could be left half applied.
 _TRANSACTION = re.compile(

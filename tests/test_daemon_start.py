@@ -1,0 +1,41 @@
+"""How a worker begins: what it needs is there, or it says what is missing."""
+
+import json
+
+from tests.shop import Shop
+from worker.events import Event
+
+
+def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None:
+    with shop.connect() as connection:
+        connection.execute("""DELETE FROM "WorkerMigrations" WHERE "Name" = '0003_model_metadata'""")
+    log, _ = shop.worker("run").communicate(timeout=30)
+    assert "0003_model_metadata" in log
+    assert "worker migrate" in log
+    assert "Traceback" not in log
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(shop: Shop) -> None:
+    process = shop.worker("run", DATABASE_URL="host=127.0.0.1 port=1 password=hunter2")
+    assert process.stdout
+    for line in process.stdout:
+        if json.loads(line)["event"] == Event.DATABASE_LOST:
+            break
+    assert process.poll() is None
+    process.terminate()
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "hunter2" not in line + rest
+
+
+def test_an_idle_worker_ends_at_sigterm_and_until_idle_at_once(shop: Shop) -> None:
+    process = shop.worker("run")
+    assert process.stdout
+    for line in process.stdout:
+        if json.loads(line)["event"] == Event.LISTENING:
+            break
+    process.terminate()
+    rest, _ = process.communicate(timeout=10)
+    events = [json.loads(line)["event"] for line in rest.splitlines()]
+    assert (process.returncode, events) == (0, [Event.WORKER_STOPPING, Event.WORKER_STOPPED])
+    assert shop.worker("run", "--until-idle").wait(timeout=10) == 0
