@@ -12,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+ROOT = Path(__file__).parents[1]
+
 Rows = psycopg.Connection[dict[str, Any]]
 
 
@@ -46,8 +48,10 @@ class Shop:
         with self.connect() as connection:
             return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
 
-    def worker(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
-        """Start `worker …` with the settings that fit; its log is its output, in JSON lines."""
+    def worker(
+        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
+    ) -> "subprocess.Popen[str]":
+        """Start `worker …` with the settings that fit; its log, in JSON lines, is its output or a file's end."""
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
@@ -55,10 +59,12 @@ class Shop:
             "BASE_WEIGHTS": "random",
             "HEALTH_FILE": str(self.models.with_name("worker-health")),
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "worker", *arguments],
-            env=os.environ | environment | self.environment | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with open(log_file or os.devnull, "a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=os.environ | environment | self.environment | settings,
+                stdout=log if log_file else subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=ROOT,
+            )

@@ -8,9 +8,9 @@ from worker.events import Event
 
 def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None:
     with shop.connect() as connection:
-        connection.execute("""DELETE FROM "WorkerMigrations" WHERE "Name" = '0003_model_metadata'""")
+        connection.execute("""DELETE FROM "WorkerMigrations" WHERE "Name" = '0004_trustworthy_queue'""")
     log, _ = shop.worker("run").communicate(timeout=30)
-    assert "0003_model_metadata" in log
+    assert "0004_trustworthy_queue" in log
     assert "worker migrate" in log
     assert "Traceback" not in log
 

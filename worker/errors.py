@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """What `"ErrorCode"` of a failed job can hold."""
+    """What `"ErrorCode"` of a job can hold."""
 
     INSUFFICIENT_PHOTOS = "insufficient_photos"
     STORAGE_INCOMPLETE = "storage_incomplete"
@@ -18,63 +18,95 @@ class ErrorCode(StrEnum):
     DATABASE_UNAVAILABLE = "database_unavailable"
     OUT_OF_MEMORY = "out_of_memory"
     CHILD_DIED = "child_died"
+    TIMED_OUT = "timed_out"
+    WORKER_LOST = "worker_lost"
+    INTERRUPTED_TOO_OFTEN = "interrupted_too_often"
     INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What a code means and what to do; the table in docs/errors.md is checked against these."""
+    """What a code means, whether it may pass by itself, and what to do about it.
 
+    A job whose error may pass is tried again, up to `"MaxAttempts"`; any other fails at once.
+    """
+
+    may_pass: bool
     meaning: str
     remedy: str
 
 
+# docs/errors.md is checked against this table.
 CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.INSUFFICIENT_PHOTOS: Cause(
+        False,
         "fewer than 10 usable photos, or fewer than 2 products with one",
         "add photos to active products and insert a new job",
     ),
     ErrorCode.STORAGE_INCOMPLETE: Cause(
+        False,
         "more than 10% of the photos' files are missing",
         "check that STORAGE_PATH is the backend's own storage, mounted and complete",
     ),
     ErrorCode.STORAGE_FULL: Cause(
+        False,
         "no space was left where the model or its temporary files are written",
         "free space under OUTPUT_PATH and the temporary folder, then insert a new job",
     ),
     ErrorCode.STORAGE_UNAVAILABLE: Cause(
+        True,
         "a folder or file could not be read or written",
         "check the mounts and permissions of STORAGE_PATH and OUTPUT_PATH",
     ),
     ErrorCode.INVALID_OPTIONS: Cause(
+        False,
         '"Options" has an unknown key or a value out of range',
         "correct the key that the message names and insert a new job",
     ),
     ErrorCode.BASE_WEIGHTS_UNAVAILABLE: Cause(
+        False,
         "the backbone's weights could not be had",
         "set BASE_WEIGHTS to the path of the weights file, or let the worker download it once",
     ),
     ErrorCode.BASE_WEIGHTS_INVALID: Cause(
+        False,
         "the file that BASE_WEIGHTS names does not hold MobileNetV2 1.0/224 without its top",
         "set BASE_WEIGHTS to the file that Keras itself downloads, or to imagenet",
     ),
     ErrorCode.DATABASE_UNAVAILABLE: Cause(
-        "the products could not be read from the database", "check the database and insert a new job"
+        True, "the products could not be read from the database", "check the database"
     ),
     ErrorCode.OUT_OF_MEMORY: Cause(
-        "training needed more memory than it may use", "give the worker more memory"
+        True, "training needed more memory than it may use", "raise CHILD_MEMORY_MB or the container's limit"
     ),
     ErrorCode.CHILD_DIED: Cause(
-        "the training process ended without a result", "look at child_output in the log before it"
+        True,
+        "the training process ended without a result",
+        "look at last_words of child_died in the log, and at who killed it",
+    ),
+    ErrorCode.TIMED_OUT: Cause(
+        False, "training took longer than JOB_TIMEOUT", "raise JOB_TIMEOUT, or look for what hangs"
+    ),
+    ErrorCode.WORKER_LOST: Cause(
+        False,
+        "the workers that had the job were not heard of any more, at every attempt",
+        "look at the log of the worker that the message names: was it killed for memory?",
+    ),
+    ErrorCode.INTERRUPTED_TOO_OFTEN: Cause(
+        False,
+        "workers were asked to stop while they had the job, more than MAX_INTERRUPTIONS times",
+        "let a worker run for as long as a job takes, then insert a new job",
     ),
     ErrorCode.INTERNAL_ERROR: Cause(
-        "an error that the worker does not know", "look for the stack trace in the log and report it"
+        False, "an error that the worker does not know", "look for the stack trace in the log and report it"
     ),
 }
 
 
 def code_of(error: OSError) -> ErrorCode:
     """The code of a failure to read or write files."""
+    if error.errno == errno.ENOMEM:
+        return ErrorCode.OUT_OF_MEMORY
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return ErrorCode.STORAGE_FULL if full else ErrorCode.STORAGE_UNAVAILABLE
 

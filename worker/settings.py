@@ -57,6 +57,24 @@ class Settings(DatabaseSettings, HealthSettings):
     lease_seconds: float = Field(
         60, ge=3, le=3600, description="seconds that a worker keeps its job after it fell silent"
     )
+    job_timeout: float = Field(
+        7200, ge=1, description="seconds after which a job that is still training fails with `timed_out`"
+    )
+    shutdown_grace: float = Field(
+        20, ge=0, le=3600, description="seconds that a job which is nearly done may go on after SIGTERM"
+    )
+    max_interruptions: int = Field(
+        20, ge=0, description="how often a job survives that its worker is asked to stop"
+    )
+    retry_seconds: float = Field(
+        10, ge=0, le=3600, description="before the second attempt; doubled for each one after it"
+    )
+    child_memory_mb: int | None = Field(
+        None, ge=256, description="what each process of a training may allocate; unlimited unless set"
+    )
+    listen_url: Annotated[str, AfterValidator(to_conninfo)] | None = Field(
+        None, description="where to LISTEN for new jobs when `DATABASE_URL` is a pooler that cannot"
+    )
     poll_seconds: float = Field(
         5, ge=0.1, le=3600, description="seconds between looks for a job, besides notifications"
     )

@@ -9,6 +9,7 @@ import psycopg
 
 from worker.catalogue.catalogue import read_catalogue
 from worker.child.lifeline import die_with_parent
+from worker.child.memory import limit_memory, speaks_of_memory
 from worker.child.messages import Failed, Finished, Message, decode_job, encode
 from worker.errors import ErrorCode, JobError, code_of
 from worker.training.job import Job
@@ -18,6 +19,8 @@ from worker.training.progress import Report
 def main() -> None:
     """Exits 0 once the ending was told, whether the job succeeded or not."""
     die_with_parent()
+    if megabytes := os.environ.get("CHILD_MEMORY_MB"):
+        limit_memory(int(megabytes))
     messages = _claim_stdout()
 
     def send(message: Message) -> None:
@@ -45,10 +48,12 @@ def _run(job: Job, report: Report) -> Finished | Failed:
     except psycopg.Error as error:
         return _failed(ErrorCode.DATABASE_UNAVAILABLE, f"The products could not be read: {error}".strip())
     except MemoryError:
-        return _failed(ErrorCode.OUT_OF_MEMORY, "Training needed more memory than there is.")
+        return _failed(ErrorCode.OUT_OF_MEMORY, "Training needed more memory than it may use.")
     except OSError as error:
         return _failed(code_of(error), f"{error.strerror or error}: {error.filename or job.folder}.")
     except Exception as error:
+        if speaks_of_memory([str(error)]):
+            return _failed(ErrorCode.OUT_OF_MEMORY, "Training needed more memory than it may use.")
         return _failed(ErrorCode.INTERNAL_ERROR, f"Training failed with {type(error).__name__}: {error}")
 
 

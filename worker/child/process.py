@@ -10,11 +10,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.child.messages import Message, decode, encode_job
+from worker.child.memory import kills_by_kernel, speaks_of_memory
+from worker.child.messages import Failed, Message, decode, encode_job
+from worker.errors import ErrorCode
 from worker.events import Event
 from worker.training.job import Job
 
 LINE_LIMIT = 1 << 20
+GRACE_SECONDS = 1.5
+# What runs in the child, `python -m …`.
+MODULE = "worker.child"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -24,6 +29,8 @@ class Child:
 
     process: asyncio.subprocess.Process
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
+    kernel_kills: int = field(default_factory=kills_by_kernel)
 
     async def messages(self) -> AsyncIterator[Message]:
         """What the child tells, until it closes its output."""
@@ -31,20 +38,24 @@ class Child:
         async for line in self.process.stdout:
             yield decode(line)
 
-    async def ended(self) -> str:
-        """Wait for the end and say how it was, for people."""
+    async def death(self) -> Failed:
+        """Wait for the end of a child that told no ending, and say why that was."""
         code = await self.process.wait()
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        await self.silent.wait()
+        if kills_by_kernel() > self.kernel_kills or speaks_of_memory(self.last_words):
+            message = f"The training process ran out of memory ({how})."
+            return Failed(ErrorCode.OUT_OF_MEMORY, message, "\n".join(self.last_words))
+        message = f"The training process ended without a result ({how})."
+        return Failed(ErrorCode.CHILD_DIED, message, "\n".join(self.last_words))
 
-    async def stop(self, grace_seconds: float = 0.0) -> None:
-        """SIGTERM, then after `grace_seconds` SIGKILL, to the child and all that it started."""
-        if grace_seconds and self.process.returncode is None:
+    async def stop(self) -> None:
+        """SIGTERM, then after a grace SIGKILL, to the child and all that it started."""
+        if self.process.returncode is None:
             self._signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(grace_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
                     await self.process.wait()
-            except TimeoutError:
-                pass
         self._signal(signal.SIGKILL)
         await self.process.wait()
 
@@ -58,22 +69,26 @@ class Child:
         async for line in _lines(self.process.stderr):
             self.last_words.append(line)
             log.debug(Event.CHILD_OUTPUT, line=line)
+        self.silent.set()
 
 
 @asynccontextmanager
-async def training_child(job: Job, conninfo: str, log: Any) -> AsyncIterator[Child]:
+async def training_child(
+    job: Job, conninfo: str, memory_megabytes: int | None, log: Any
+) -> AsyncIterator[Child]:
     """A child that trains `job`; on leaving, it is gone with all that it started.
 
     The connection string, which holds a password, goes by the environment.
     """
+    environment = {"DATABASE_URL": conninfo, "CHILD_MEMORY_MB": str(memory_megabytes or "")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "worker.child",
+        MODULE,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | QUIET | {"DATABASE_URL": conninfo},
+        env=os.environ | QUIET | environment,
         limit=LINE_LIMIT,
         start_new_session=True,
     )

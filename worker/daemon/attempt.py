@@ -5,28 +5,23 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from worker.child.messages import Ending, Failed, Finished, Message
-from worker.child.process import Child, training_child
+from worker.child.messages import Failed, Finished
 from worker.daemon.deployment import deploy
+from worker.daemon.shutdown import Shutdown
+from worker.daemon.training import Training
 from worker.database.connection import OUTAGE, Database
-from worker.errors import ErrorCode, JobError, code_of
+from worker.errors import CAUSES, ErrorCode, JobError, code_of
 from worker.events import Event
-from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
+from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.settings import Settings
 from worker.training.job import Job
 from worker.training.options import parse_options
-from worker.training.progress import Advanced, EpochFinished, PhotoSkipped, StageFinished, StageStarted
 
-LOGGED: dict[type[Message], Event] = {
-    StageStarted: Event.STAGE_STARTED,
-    StageFinished: Event.STAGE_FINISHED,
-    EpochFinished: Event.EPOCH_FINISHED,
-    PhotoSkipped: Event.PHOTO_SKIPPED,
-}
+MAX_RETRY_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -39,89 +34,63 @@ class Attempt:
     lease: Lease
     log: Any
 
-    async def run(self, stopping: asyncio.Event) -> bool:
-        """Train and deploy, or write into the row why not; true when the job completed.
+    @property
+    def claim(self) -> Claim:
+        return self.lease.claim
 
-        When `stopping` is set while the child is at work, the child is stopped and the job given back.
-        """
+    async def run(self, shutdown: Shutdown) -> bool:
+        """Train and deploy, or write into the row why not; true when the job completed."""
         # Renewal stops last, after the final write: until then the job must stay ours.
         keeping = asyncio.create_task(self.lease.keep())
         try:
-            return await self._train_and_end(keeping, stopping)
+            return await self._train_and_end(keeping, shutdown)
         except LeaseLost as lost:
             self.log.warning(Event.LEASE_LOST, reason=str(lost))
             return False
         finally:
             keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+            with contextlib.suppress(asyncio.CancelledError, LeaseLost, CancelRequested):
                 await keeping
 
-    async def _train_and_end(self, keeping: asyncio.Task[None], stopping: asyncio.Event) -> bool:
-        claim = self.lease.claim
+    async def _train_and_end(self, keeping: asyncio.Task[NoReturn], shutdown: Shutdown) -> bool:
         try:
-            options = parse_options(claim.options)
-            folder = self._reserve(claim)
+            folder, job = self._prepare()
         except JobError as error:
             return await self._fail(Failed(error.code, error.message))
+        try:
+            ending = await Training(self.settings, job, self.lease, keeping, self.log).run(shutdown)
+            if isinstance(ending, Finished):
+                return await self._complete(folder, ending)
+        except CancelRequested:
+            return await self._cancel()
+        finally:
+            discard(folder)
+        return await self._release() if ending is None else await self._fail(ending)
+
+    def _prepare(self) -> tuple[VersionFolder, Job]:
+        options = parse_options(self.claim.options)
+        models = self.settings.output_path.absolute()
+        try:
+            folder = reserve(models, self.claim.started_at, self.claim.name)
+        except OSError as error:
+            message = f"No model can be written below OUTPUT_PATH {models}: {error.strerror}."
+            raise JobError(code_of(error), message) from error
         job = Job(
-            job_id=str(claim.job_id),
-            started_at=claim.started_at,
+            job_id=str(self.claim.job_id),
+            started_at=self.claim.started_at,
             options=options,
             storage=self.settings.storage_path.absolute(),
             base_weights=self.settings.base_weights,
             version=folder.version,
             folder=folder.staged,
         )
-        try:
-            ending = await self._train(job, keeping, stopping)
-            if isinstance(ending, Finished):
-                return await self._complete(folder, ending)
-        finally:
-            discard(folder)
-        if ending is None:
-            return await self._release()
-        return await self._fail(ending)
-
-    def _reserve(self, claim: Claim) -> VersionFolder:
-        path = self.settings.output_path.absolute()
-        try:
-            return reserve(path, claim.started_at)
-        except OSError as error:
-            message = f"No model can be written below OUTPUT_PATH {path}: {error.strerror}."
-            raise JobError(ErrorCode.STORAGE_UNAVAILABLE, message) from error
-
-    async def _train(self, job: Job, keeping: asyncio.Task[None], stopping: asyncio.Event) -> Ending | None:
-        """The child's ending; `None` when it was stopped before. Raises LeaseLost."""
-        async with training_child(job, self.settings.database_url, self.log) as child:
-            listening = asyncio.create_task(self._listen(child))
-            stopped = asyncio.create_task(stopping.wait())
-            try:
-                await asyncio.wait({listening, keeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if keeping.done():
-                    keeping.result()
-                return listening.result() if listening.done() else None
-            finally:
-                listening.cancel()
-                stopped.cancel()
-
-    async def _listen(self, child: Child) -> Ending:
-        async for message in child.messages():
-            match message:
-                case Finished() | Failed():
-                    return message
-                case Advanced():
-                    self.lease.show(Progress(message.percentage, message.sentence, message.seconds_left))
-                case _:
-                    self.log.info(LOGGED[type(message)], **asdict(message))
-        how = await child.ended()
-        self.log.error(Event.CHILD_DIED, how=how, last_words=list(child.last_words))
-        return Failed(ErrorCode.CHILD_DIED, f"The training process ended without a result ({how}).")
+        return folder, job
 
     async def _complete(self, folder: VersionFolder, ending: Finished) -> bool:
         self.lease.show(Progress(99, "Publishing the model"))
 
         async def write() -> None:
-            await deploy(self.database, self.queue, self.lease.claim, folder, ending.model)
+            await deploy(self.database, self.queue, self.claim, folder, ending.model)
 
         try:
             await self._until_written(write)
@@ -132,25 +101,50 @@ class Attempt:
         return True
 
     async def _fail(self, ending: Failed) -> bool:
-        async def write() -> None:
-            async with self.database.transaction() as connection:
-                await self.queue.fail(connection, self.lease.claim, ending.code, ending.message)
-
-        await self._until_written(write)
+        said = {"error_code": ending.code, "error_message": ending.message}
         trace = {"exception": ending.trace} if ending.trace else {}
-        self.log.error(Event.JOB_FAILED, error_code=ending.code, error_message=ending.message, **trace)
+        if CAUSES[ending.code].may_pass and self.claim.attempt < self.claim.max_attempts:
+            delay = self._delay()
+            await self._write(
+                lambda connection: self.queue.retry(
+                    connection, self.claim, ending.code, ending.message, delay
+                )
+            )
+            self.log.warning(Event.JOB_RETRIED, delay_seconds=round(delay, 1), **said, **trace)
+        else:
+            await self._write(
+                lambda connection: self.queue.fail(connection, self.claim, ending.code, ending.message)
+            )
+            self.log.error(Event.JOB_FAILED, **said, **trace)
+        return False
+
+    def _delay(self) -> float:
+        """Seconds until the next attempt: doubling, with jitter, so that jobs do not come back in step."""
+        full = min(self.settings.retry_seconds * 2.0 ** (self.claim.attempt - 1), MAX_RETRY_SECONDS)
+        return full * random.uniform(0.5, 1.0)
+
+    async def _cancel(self) -> bool:
+        await self._write(lambda connection: self.queue.cancel(connection, self.claim))
+        self.log.info(Event.JOB_CANCELLED)
         return False
 
     async def _release(self) -> bool:
-        async def write() -> None:
-            async with self.database.transaction() as connection:
-                await self.queue.release(connection, self.lease.claim)
-
-        await self._until_written(write)
-        self.log.info(Event.JOB_RELEASED)
+        bound = self.settings.max_interruptions
+        released = await self._write(lambda connection: self.queue.release(connection, self.claim, bound))
+        if released:
+            self.log.info(Event.JOB_RELEASED)
+        else:
+            self.log.error(Event.JOB_FAILED, error_code=ErrorCode.INTERRUPTED_TOO_OFTEN)
         return False
 
-    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
+        async def write() -> Any:
+            async with self.database.transaction() as connection:
+                return await statement(connection)
+
+        return await self._until_written(write)
+
+    async def _until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
         """Repeat a final write while Postgres is away and the job must still be ours."""
         while True:
             try:

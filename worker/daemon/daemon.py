@@ -3,17 +3,18 @@
 import asyncio
 import os
 import random
-import signal
 import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 import structlog
 
 from worker.daemon.attempt import Attempt
 from worker.daemon.health import keep_touching
+from worker.daemon.shutdown import Shutdown
 from worker.database.connection import OUTAGE, Database
 from worker.database.migrate import MIGRATIONS, pending
 from worker.errors import UserError
@@ -21,7 +22,11 @@ from worker.events import Event
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.wakeup import listen
+from worker.registry.models import is_registered
+from worker.registry.orphans import remove_orphans
 from worker.settings import Settings
+
+MAX_OUTAGE_PAUSE = 5.0
 
 log = structlog.get_logger()
 
@@ -34,39 +39,46 @@ class Daemon:
         self.database = database
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.wake = asyncio.Event()
-        self.stopping = asyncio.Event()
-        self._schema_is_current = False
+        self.shutdown = Shutdown()
+        self._has_begun = False
 
-    def stop(self, number: signal.Signals) -> None:
-        """Claim nothing more, and give the running job back."""
-        log.info(Event.WORKER_STOPPING, signal=number.name)
-        self.stopping.set()
-
-    async def require_schema(self) -> None:
-        """Raise UserError unless every migration is applied; asks until the answer is yes, and never again."""
-        if not self._schema_is_current:
+    async def begin(self) -> None:
+        """Once: raise UserError unless every migration is applied, and remove what dead workers left."""
+        if not self._has_begun:
             # Says so when Postgres is away, before a connection of another kind is tried.
             async with self.database.transaction():
                 pass
             missing = await asyncio.to_thread(pending, self.settings.database_url, MIGRATIONS)
             if missing:
                 raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
-            self._schema_is_current = True
+            await self._remove_orphans()
+            self._has_begun = True
+
+    async def _remove_orphans(self) -> None:
+        async with self.database.transaction() as connection:
+            removed = await remove_orphans(
+                self.settings.output_path.absolute(),
+                is_held=lambda name: self.queue.is_held(connection, name),
+                is_registered=lambda version: is_registered(connection, version),
+            )
+        for path in removed:
+            log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
         """Work on one due job after another until SIGTERM or SIGINT, or until none is left."""
-        while not self.stopping.is_set():
+        failures = 0
+        while not self.shutdown.asked.is_set():
             self.wake.clear()
             try:
-                await self.require_schema()
-                claimed = await self.work_on_one()
+                await self.begin()
+                if await self.work_on_one() is None:
+                    if until_idle:
+                        return
+                    await self._pause(await self._seconds_to_sleep())
+                failures = 0
             except OUTAGE:
-                await self._pause(random.uniform(0.5, 1.5) * min(self.settings.poll_seconds, 5))
-                continue
-            if claimed is None:
-                if until_idle:
-                    return
-                await self._pause(self.settings.poll_seconds)
+                await self._pause(random.uniform(0.5, 1.0) * min(0.5 * 2**failures, MAX_OUTAGE_PAUSE))
+                failures += 1
 
     async def work_on_one(self, job_id: uuid.UUID | None = None) -> bool | None:
         """Claim a job, or the one given, and work on it to its end.
@@ -75,17 +87,27 @@ class Daemon:
         """
         asked = time.monotonic()
         async with self.database.transaction() as connection:
+            for rescued in await self.queue.rescue(connection):
+                log.warning(Event.JOB_RESCUED, **asdict(rescued) | {"job_id": str(rescued.job_id)})
             claim = await self.queue.claim(connection, job_id)
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         job_log.info(Event.JOB_CLAIMED, waited_seconds=round(claim.waited.total_seconds(), 3))
         lease = Lease(self.database, self.queue, claim, asked)
-        return await Attempt(self.settings, self.database, self.queue, lease, job_log).run(self.stopping)
+        return await Attempt(self.settings, self.database, self.queue, lease, job_log).run(self.shutdown)
+
+    async def _seconds_to_sleep(self) -> float:
+        """Until the next job is due or the next lease ends, but not longer than POLL_SECONDS."""
+        async with self.database.transaction() as connection:
+            due = await self.queue.seconds_until_next(connection)
+        longest = self.settings.poll_seconds
+        # Not all workers at the same moment, and not again and again for a row that another one has locked.
+        return longest if due is None else min(longest, max(due, 0.0) + random.uniform(0.05, 0.25))
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not past a notification or a signal."""
-        waits = {asyncio.create_task(self.wake.wait()), asyncio.create_task(self.stopping.wait())}
+        waits = {asyncio.create_task(event.wait()) for event in (self.wake, self.shutdown.asked)}
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -97,7 +119,7 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 background = (
-                    group.create_task(listen(settings.database_url, daemon.wake)),
+                    group.create_task(listen(settings.listen_url or settings.database_url, daemon.wake)),
                     group.create_task(keep_touching(settings.health_file)),
                 )
                 await daemon.work(until_idle=until_idle)
@@ -111,17 +133,17 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
     """`worker train`: work on the given pending job; whether it completed. Raises UserError."""
     async with _daemon(settings) as daemon:
         try:
-            await daemon.require_schema()
+            await daemon.begin()
             completed = await daemon.work_on_one(job_id)
             if completed is not None:
                 return completed
             async with daemon.database.transaction() as connection:
-                status = await daemon.queue.status(connection, job_id)
+                state = await daemon.queue.look(connection, job_id)
         except OUTAGE as error:
             raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
-    if status is None:
+    if state is None:
         raise UserError(f'There is no job {job_id} in "TrainingJobs".')
-    raise UserError(f"Job {job_id} is {status}; only a Pending job can be trained.")
+    raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")
 
 
 @asynccontextmanager
@@ -129,8 +151,7 @@ async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
     async with Database(settings.database_url) as database:
         daemon = Daemon(settings, database)
         structlog.contextvars.bind_contextvars(worker=daemon.queue.worker_id)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, daemon.stop, number)
+        daemon.shutdown.on_signals()
         log.info(
             Event.WORKER_STARTED,
             storage_path=str(settings.storage_path),

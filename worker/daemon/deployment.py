@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from worker.database.connection import OUTAGE, Database
-from worker.queue.jobs import Claim, JobQueue, LeaseLost
+from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, State
 from worker.registry.folder import VersionFolder, publish, unpublish
 from worker.registry.models import Model, register_active
 from worker.training.job import TrainedModel
@@ -17,7 +17,7 @@ async def deploy(
 
     The job's row comes first: it is locked, and proves that the job is ours, before anything is seen.
     May be called again after an outage, when nobody knows whether the commit went through.
-    Raises LeaseLost or OSError, then nothing is published; or one of database.OUTAGE.
+    Raises LeaseLost, CancelRequested or OSError, then nothing is published; or one of database.OUTAGE.
     """
     try:
         async with database.transaction() as connection:
@@ -26,9 +26,12 @@ async def deploy(
             publish(folder)
     except LeaseLost:
         async with database.transaction() as connection:
-            if await queue.completed_here(connection, claim):
-                return
+            state = await queue.look(connection, claim.job_id)
+        if state and (state.status, state.lease_version) == ("Completed", claim.lease_version):
+            return
         unpublish(folder)
+        if state == State("Running", claim.lease_version, cancel_requested=True):
+            raise CancelRequested from None
         raise
     except OUTAGE:
         raise

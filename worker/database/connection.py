@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import structlog
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import AsyncConnectionPool
 
+from worker.database.sql import load_queries
 from worker.events import Event
 
 # What says that the server is away, not that a statement is wrong.
@@ -19,7 +21,7 @@ OUTAGE = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransacti
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10
 # A half-open connection is noticed by the kernel where nothing answers, without waiting for its default 15 min.
-KEEPALIVES = {
+KEEPALIVES: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -27,6 +29,9 @@ KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+
+QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+LIMITS = {"milliseconds": str(1000 * TRANSACTION_SECONDS)}
 
 log = structlog.get_logger()
 
@@ -61,6 +66,7 @@ class Database:
         """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is away."""
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
+                await connection.execute(QUERIES["limit_transaction"], LIMITS)
                 yield connection
         except OUTAGE as error:
             self._log_lost(error)

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row, scalar_row
 
 from worker.database.sql import load_queries
 from worker.errors import ErrorCode
 
 QUERIES = load_queries(Path(__file__).with_name("jobs.sql"))
+
+Connection = AsyncConnection[Any]
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,15 @@ class Claim:
     job_id: UUID
     lease_version: int
     attempt: int
+    max_attempts: int
     options: Any
     started_at: datetime
     waited: timedelta
+
+    @property
+    def name(self) -> str:
+        """Names this claim and no other; `JobQueue.is_held` takes it."""
+        return f"{self.job_id}.{self.lease_version}"
 
 
 @dataclass(frozen=True)
@@ -36,21 +44,44 @@ class Progress:
     seconds_left: float | None = None
 
 
+@dataclass(frozen=True)
+class State:
+    """What any job's row says at this moment."""
+
+    status: str
+    lease_version: int
+    cancel_requested: bool
+
+
+@dataclass(frozen=True)
+class Rescued:
+    """A job whose worker was not heard of any more, and what became of it."""
+
+    job_id: UUID
+    status: str
+    worker_id: str
+    attempt: int
+
+
 class LeaseLost(Exception):
     """The job is no longer ours: another worker has it, or it was ended; write nothing more."""
+
+
+class CancelRequested(Exception):
+    """The job is ours, and the backend wants it stopped."""
 
 
 @dataclass(frozen=True)
 class JobQueue:
     """The statements of `jobs.sql`, each on a connection that the caller gives and commits.
 
-    All but `claim` raise `LeaseLost` where the row is no longer ours.
+    Whatever takes a claim raises `LeaseLost` where the row is no longer ours.
     """
 
     worker_id: str
     lease_seconds: float
 
-    async def claim(self, connection: AsyncConnection[Any], job_id: UUID | None = None) -> Claim | None:
+    async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
         """Take the next due job, or the pending one with `job_id`; `None` where there is none."""
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
             await cursor.execute(
@@ -59,9 +90,47 @@ class JobQueue:
             )
             return await cursor.fetchone()
 
-    async def renew(self, connection: AsyncConnection[Any], claim: Claim, progress: Progress) -> None:
-        """Write progress and extend the lease; the percentage never goes back within an attempt."""
-        await self._write(
+    async def rescue(self, connection: Connection) -> list[Rescued]:
+        """Put jobs back whose lease has run out, or fail those that had all their attempts."""
+        async with connection.cursor(row_factory=class_row(Rescued)) as cursor:
+            await cursor.execute(QUERIES["rescue"])
+            return await cursor.fetchall()
+
+    async def seconds_until_next(self, connection: Connection) -> float | None:
+        """Until a job is due or a lease ends, below 0 where one is already; `None` where there is neither."""
+        async with connection.cursor(row_factory=scalar_row) as cursor:
+            await cursor.execute(QUERIES["seconds_until_next"])
+            return await cursor.fetchone()
+
+    async def look(self, connection: Connection, job_id: UUID) -> State | None:
+        """The state of any job; `None` where there is no such job."""
+        async with connection.cursor(row_factory=class_row(State)) as cursor:
+            await cursor.execute(QUERIES["look"], {"job_id": job_id})
+            return await cursor.fetchone()
+
+    async def check(self, connection: Connection, claim: Claim) -> None:
+        """Raise `CancelRequested` where the backend has asked for it, `LeaseLost` where it is not ours."""
+        state = await self.look(connection, claim.job_id)
+        if state is None or (state.status, state.lease_version) != ("Running", claim.lease_version):
+            raise lost(claim)
+        if state.cancel_requested:
+            raise CancelRequested
+
+    async def is_held(self, connection: Connection, name: str) -> bool:
+        """Whether the worker whose claim has this name may still be at work on the job."""
+        job_id, _, lease_version = name.partition(".")
+        try:
+            state = await self.look(connection, UUID(job_id))
+        except ValueError:
+            return False
+        return state is not None and (state.status, str(state.lease_version)) == ("Running", lease_version)
+
+    async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
+        """Write progress and extend the lease; the percentage never goes back within an attempt.
+
+        Raises `CancelRequested` as well.
+        """
+        cursor = await self._write(
             connection,
             "renew",
             claim,
@@ -70,40 +139,54 @@ class JobQueue:
             seconds_left=progress.seconds_left,
             lease_seconds=self.lease_seconds,
         )
+        if await cursor.fetchone() == (True,):
+            raise CancelRequested
 
-    async def complete(self, connection: AsyncConnection[Any], claim: Claim, version: str) -> None:
-        """End the job as `Completed` with the model that it made."""
+    async def complete(self, connection: Connection, claim: Claim, version: str) -> None:
+        """End the job as `Completed` with the model that it made; `LeaseLost` also after a cancel."""
         await self._write(connection, "complete", claim, version=version)
 
-    async def fail(
-        self, connection: AsyncConnection[Any], claim: Claim, code: ErrorCode, message: str
-    ) -> None:
+    async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> None:
         """End the job as `Failed`, with a code for programs and a sentence for people."""
         await self._write(connection, "fail", claim, error_code=code, error_message=message)
 
-    async def release(self, connection: AsyncConnection[Any], claim: Claim) -> None:
-        """Give the job and its attempt back, because this worker was asked to stop."""
-        await self._write(connection, "release", claim)
+    async def retry(
+        self, connection: Connection, claim: Claim, code: ErrorCode, message: str, delay_seconds: float
+    ) -> None:
+        """Put the job back, to be tried again after a delay."""
+        await self._write(
+            connection, "retry", claim, error_code=code, error_message=message, delay_seconds=delay_seconds
+        )
 
-    async def completed_here(self, connection: AsyncConnection[Any], claim: Claim) -> bool:
-        """Whether `complete` went through with this very claim."""
-        async with connection.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(QUERIES["completed_here"], _held(claim))
-            return bool(await cursor.fetchone())
+    async def cancel(self, connection: Connection, claim: Claim) -> None:
+        """End the job as `Cancelled`."""
+        await self._write(connection, "cancel", claim)
 
-    async def status(self, connection: AsyncConnection[Any], job_id: UUID) -> str | None:
-        """The status of any job; `None` where there is no such job."""
-        async with connection.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(QUERIES["status"], {"job_id": job_id})
-            return await cursor.fetchone()
+    async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> bool:
+        """Give the job and its attempt back, because this worker was asked to stop.
+
+        False when that has happened to the job more than `max_interruptions` times: then it has failed.
+        """
+        message = f"It was interrupted more than {max_interruptions} times by workers that were stopped."
+        cursor = await self._write(
+            connection,
+            "release",
+            claim,
+            max_interruptions=max_interruptions,
+            error_code=ErrorCode.INTERRUPTED_TOO_OFTEN,
+            error_message=message,
+        )
+        return await cursor.fetchone() != ("Failed",)
 
     async def _write(
-        self, connection: AsyncConnection[Any], query: str, claim: Claim, **values: object
-    ) -> None:
-        cursor = await connection.execute(QUERIES[query], _held(claim) | values)
+        self, connection: Connection, query: str, claim: Claim, **values: object
+    ) -> AsyncCursor[Any]:
+        held = {"job_id": claim.job_id, "lease_version": claim.lease_version}
+        cursor = await connection.execute(QUERIES[query], held | values)
         if cursor.rowcount != 1:
-            raise LeaseLost(f"job {claim.job_id} is no longer held with lease {claim.lease_version}")
+            raise lost(claim)
+        return cursor
 
 
-def _held(claim: Claim) -> dict[str, object]:
-    return {"job_id": claim.job_id, "lease_version": claim.lease_version}
+def lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"job {claim.job_id} is no longer held with lease {claim.lease_version}")

@@ -1,5 +1,5 @@
--- Every statement on "TrainingJobs". All but the claim name "Id" and "LeaseVersion": one that changes
--- no row means that the job is no longer ours.
+-- Every statement on "TrainingJobs". All but the claim, the rescue and the questions name "Id" and
+-- "LeaseVersion": one that changes no row means that the job is no longer ours.
 
 -- name: claim
 -- The oldest due job of the highest priority, or the one given; one that another worker is claiming
@@ -29,7 +29,48 @@ WHERE job."Id" = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "AttemptCount" AS attempt,
-    "Options" AS options, "StartedAt" AS started_at, now() - "CreatedAt" AS waited;
+    "MaxAttempts" AS max_attempts, "Options" AS options, "StartedAt" AS started_at,
+    now() - greatest("CreatedAt", "RunAfter") AS waited;
+
+-- name: rescue
+-- Jobs whose worker was not heard of in time. The state and the age are looked at again under the row's
+-- lock; a row that its worker is writing at this moment is passed over.
+UPDATE "TrainingJobs" AS job
+SET "Status" = CASE
+        WHEN job."CancelRequestedAt" IS NOT NULL THEN 'Cancelled'
+        WHEN job."AttemptCount" >= job."MaxAttempts" THEN 'Failed'
+        ELSE 'Pending'
+    END,
+    "CompletedAt" = CASE
+        WHEN job."CancelRequestedAt" IS NOT NULL OR job."AttemptCount" >= job."MaxAttempts" THEN now()
+    END,
+    "ErrorCode" = CASE
+        WHEN job."CancelRequestedAt" IS NULL AND job."AttemptCount" >= job."MaxAttempts" THEN 'worker_lost'
+    END,
+    "ErrorMessage" = CASE
+        WHEN job."CancelRequestedAt" IS NULL AND job."AttemptCount" >= job."MaxAttempts"
+        THEN format('The worker %%s was not heard of any more, and this was attempt %%s of %%s.',
+            job."WorkerId", job."AttemptCount", job."MaxAttempts")
+    END,
+    "CurrentStage" = format('The worker %%s was not heard of any more', job."WorkerId"),
+    "EstimatedCompletionAt" = NULL,
+    "LeasedUntil" = NULL,
+    "UpdatedAt" = now()
+WHERE job."Id" IN (
+    SELECT "Id"
+    FROM "TrainingJobs"
+    WHERE "Status" = 'Running' AND "LeasedUntil" < now()
+    FOR UPDATE SKIP LOCKED
+) AND job."Status" = 'Running' AND job."LeasedUntil" < now()
+RETURNING job."Id" AS job_id, job."Status" AS status, job."WorkerId" AS worker_id,
+    job."AttemptCount" AS attempt;
+
+-- name: seconds_until_next
+-- Until a waiting job is due, or a running one's lease ends.
+SELECT extract(epoch FROM least(
+    (SELECT min("RunAfter") FROM "TrainingJobs" WHERE "Status" = 'Pending'),
+    (SELECT min("LeasedUntil") FROM "TrainingJobs" WHERE "Status" = 'Running')
+) - now())::float;
 
 -- name: renew
 -- Progress and the lease in one statement, so that a job that moves is a job that is held.
@@ -39,9 +80,11 @@ SET "ProgressPercentage" = greatest("ProgressPercentage", %(percentage)s),
     "EstimatedCompletionAt" = now() + make_interval(secs => %(seconds_left)s),
     "LeasedUntil" = now() + make_interval(secs => %(lease_seconds)s),
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+RETURNING "CancelRequestedAt" IS NOT NULL;
 
 -- name: complete
+-- Not over a cancel: who asked first is heard.
 UPDATE "TrainingJobs"
 SET "Status" = 'Completed',
     "ProgressPercentage" = 100,
@@ -52,7 +95,8 @@ SET "Status" = 'Completed',
     "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
     "ResultModelVersion" = %(version)s,
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "CancelRequestedAt" IS NULL;
 
 -- name: fail
 UPDATE "TrainingJobs"
@@ -66,26 +110,50 @@ SET "Status" = 'Failed',
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
 
--- name: release
--- A stop that was asked for gives the attempt back.
+-- name: retry
+-- The error stays readable while the job waits.
 UPDATE "TrainingJobs"
 SET "Status" = 'Pending',
+    "RunAfter" = now() + make_interval(secs => %(delay_seconds)s),
+    "ProgressPercentage" = 0,
+    "CurrentStage" = 'Waiting to try again',
+    "EstimatedCompletionAt" = NULL,
+    "LeasedUntil" = NULL,
+    "ErrorCode" = %(error_code)s,
+    "ErrorMessage" = %(error_message)s,
+    "UpdatedAt" = now()
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+
+-- name: cancel
+UPDATE "TrainingJobs"
+SET "Status" = 'Cancelled',
+    "CurrentStage" = 'Cancelled',
+    "EstimatedCompletionAt" = NULL,
+    "LeasedUntil" = NULL,
+    "CompletedAt" = now(),
+    "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
+    "UpdatedAt" = now()
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+
+-- name: release
+-- A stop that was asked for gives the attempt back, so often and no more.
+UPDATE "TrainingJobs"
+SET "Status" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN 'Pending' ELSE 'Failed' END,
     "AttemptCount" = "AttemptCount" - 1,
+    "InterruptionCount" = "InterruptionCount" + 1,
     "ProgressPercentage" = 0,
     "CurrentStage" = 'Waiting for a worker: the last one was stopped',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
-    "StartedAt" = NULL,
+    "CompletedAt" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE now() END,
+    "ErrorCode" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_code)s END,
+    "ErrorMessage" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_message)s END,
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+RETURNING "Status";
 
--- name: status
--- For `worker train`, to say why a given job could not be claimed.
-SELECT "Status" FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
-
--- name: completed_here
--- Asked when the connection broke at the commit: was it ours that went through?
-SELECT EXISTS (
-    SELECT FROM "TrainingJobs"
-    WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Completed'
-);
+-- name: look
+-- Asked more often than the lease is renewed, and wherever it is unclear what became of a job.
+SELECT "Status" AS status, "LeaseVersion" AS lease_version,
+    "CancelRequestedAt" IS NOT NULL AS cancel_requested
+FROM "TrainingJobs" WHERE "Id" = %(job_id)s;

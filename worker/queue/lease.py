@@ -1,6 +1,7 @@
 """Keeps a claimed job ours: renews its lease, with its progress, for as long as there is work on it."""
 
 import asyncio
+import contextlib
 import random
 import time
 from typing import NoReturn
@@ -8,8 +9,10 @@ from typing import NoReturn
 from worker.database.connection import OUTAGE, Database
 from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
 
-# Progress is written when it changes, but not more often than people can read it.
-MIN_SECONDS = 0.5
+# Progress is written when it changed, but not more often than people read it.
+WRITE_SECONDS = 1.0
+# A cancel is seen within this time, with a read that costs the table nothing.
+LOOK_SECONDS = 2.0
 
 
 class Lease:
@@ -17,45 +20,53 @@ class Lease:
 
     def __init__(self, database: Database, queue: JobQueue, claim: Claim, claimed_at: float) -> None:
         self.claim = claim
+        self.progress = Progress(0, "Starting")
         self._database, self._queue = database, queue
-        self._trusted_until = claimed_at + queue.lease_seconds
-        self._progress = Progress(0, "Starting")
+        self._renewed_at = claimed_at
         self._changed = asyncio.Event()
 
     @property
     def trusted(self) -> bool:
         """Whether the row must still be ours, even if the database cannot be asked."""
-        return time.monotonic() < self._trusted_until
+        return self._seconds_of_trust() > 0
 
     def show(self, progress: Progress) -> None:
         """Have the row show `progress` soon."""
-        self._progress = progress
+        self.progress = progress
         self._changed.set()
 
     async def keep(self) -> NoReturn:
-        """Renew every third of the lease, or when progress changed; raises LeaseLost when it is over."""
-        while True:
-            self._changed.clear()
-            await self._renew()
-            await asyncio.sleep(MIN_SECONDS)
-            try:
-                async with asyncio.timeout(self._queue.lease_seconds / 3 - MIN_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
+        """Renew every third of the lease, or when progress changed.
 
-    async def _renew(self) -> None:
+        Raises LeaseLost when the job is no longer ours, or can no longer be known to be, and
+        CancelRequested when the backend has asked for it.
+        """
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            third_is_over = time.monotonic() - self._renewed_at > self._queue.lease_seconds / 3 - LOOK_SECONDS
+            await self._ask(renew=self._changed.is_set() or third_is_over)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS - WRITE_SECONDS):
+                    await self._changed.wait()
+
+    async def _ask(self, *, renew: bool) -> None:
         while self.trusted:
             asked = time.monotonic()
             try:
                 async with (
-                    asyncio.timeout(self._trusted_until - asked),
+                    asyncio.timeout(self._seconds_of_trust()),
                     self._database.transaction() as connection,
                 ):
-                    await self._queue.renew(connection, self.claim, self._progress)
+                    if not renew:
+                        return await self._queue.check(connection, self.claim)
+                    self._changed.clear()
+                    await self._queue.renew(connection, self.claim, self.progress)
             except OUTAGE:
                 await asyncio.sleep(random.uniform(0.2, 1.0))
             else:
-                self._trusted_until = asked + self._queue.lease_seconds
-                return
+                self._renewed_at = asked
+                return None
         raise LeaseLost(f"job {self.claim.job_id} could not be renewed before its lease ran out")
+
+    def _seconds_of_trust(self) -> float:
+        return self._renewed_at + self._queue.lease_seconds - time.monotonic()

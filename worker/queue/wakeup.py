@@ -9,10 +9,14 @@ import psycopg
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from worker.database.connection import KEEPALIVES
 from worker.database.sql import load_queries
 from worker.events import Event
 
 QUERIES = load_queries(Path(__file__).with_name("wakeup.sql"))
+PROBE_SECONDS = 15.0
+ANSWER_SECONDS = 5.0
+
 log = structlog.get_logger()
 
 
@@ -23,23 +27,29 @@ async def listen(conninfo: str, wake: asyncio.Event) -> None:
     by the poll that follows.
     """
     retrying = AsyncRetrying(
-        retry=retry_if_exception_type(psycopg.OperationalError),
+        # A hot standby refuses LISTEN with an error of another kind.
+        retry=retry_if_exception_type((psycopg.Error, TimeoutError)),
         wait=wait_random_exponential(multiplier=0.5, max=15),
         before_sleep=_log_first_failure,
     )
     while True:
         connection: psycopg.AsyncConnection[Any] = await retrying(_connect, conninfo)
         log.info(Event.LISTENING)
-        with contextlib.suppress(psycopg.OperationalError):
+        with contextlib.suppress(psycopg.Error, TimeoutError):
             async with connection:
                 wake.set()
-                async for _ in connection.notifies():
-                    wake.set()
+                while True:
+                    async for _ in connection.notifies(timeout=PROBE_SECONDS):
+                        wake.set()
+                    # A connection gone half-open says nothing; only a question finds out.
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await connection.execute(QUERIES["probe"])
         log.warning(Event.LISTEN_LOST)
 
 
 async def _connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
-    connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    async with asyncio.timeout(ANSWER_SECONDS):
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **KEEPALIVES)
     await connection.execute(QUERIES["listen"])
     return connection
 

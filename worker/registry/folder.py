@@ -1,9 +1,11 @@
 """A version's folder: reserved under a temporary name, filled, synced, and renamed into its place.
 
-A folder under `models/` is either whole or not there. Reserving creates `models/.staging/<version>`,
-which no other worker can create again, so two workers never choose the same version.
+A folder under `models/` is either whole or not there. A version is reserved by creating the folder
+`models/.staging/<version>/`, which nobody can create twice, so no two workers choose the same. Within it, a
+folder named after the claim holds the files, so that anybody can tell whose they are.
 """
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -22,26 +24,24 @@ class VersionFolder:
     place: Path
 
 
-def reserve(models: Path, now: datetime) -> VersionFolder:
+def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
     """Reserve `v{unix seconds}_{yyyymmdd}` of `now`, or of the next second that is free.
 
     Raises OSError where the folder cannot be written.
     """
-    staging = models / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
     seconds = int(now.timestamp())
     while True:
         version = f"v{seconds}_{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"
-        folder = VersionFolder(version, staging / version, models / version)
-        try:
-            folder.staged.mkdir()
-        except FileExistsError:
-            pass
-        else:
-            # Looked at only now: publishing frees the staged name at the moment it takes the place.
-            if not folder.place.exists():
-                return folder
-            folder.staged.rmdir()
+        reserved, place = models / STAGING / version, models / version
+        reserved.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            reserved.mkdir()
+            # Looked at only now: a version is in its place before its reservation is given up.
+            if not place.exists():
+                staged = reserved / owner
+                staged.mkdir()
+                return VersionFolder(version, staged, place)
+            reserved.rmdir()
         seconds += 1
 
 
@@ -61,8 +61,8 @@ def unpublish(folder: VersionFolder) -> None:
 
 
 def discard(folder: VersionFolder) -> None:
-    """Remove what was staged and not published."""
-    shutil.rmtree(folder.staged, ignore_errors=True)
+    """Remove what was staged and not published, and give up the reservation."""
+    shutil.rmtree(folder.staged.parent, ignore_errors=True)
 
 
 def sync_tree(folder: Path) -> None:

@@ -29,3 +29,9 @@ async def register_active(connection: AsyncConnection[Any], model: Model) -> Non
     await connection.execute(QUERIES["lock"])
     await connection.execute(QUERIES["deactivate"])
     await connection.execute(QUERIES["insert_active"], asdict(model))
+
+
+async def is_registered(connection: AsyncConnection[Any], version: str) -> bool:
+    """Whether there is a row for `version`."""
+    cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
+    return await cursor.fetchone() == (True,)

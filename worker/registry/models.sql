@@ -12,3 +12,6 @@ INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "Accurac
     "TotalPhotosUsed", "TotalProductsUsed", "IsActive", "Notes", "CreatedAt", "UpdatedAt")
 VALUES (gen_random_uuid(), %(version)s, now(), %(model_path)s, %(accuracy_metrics)s,
     %(photos)s, %(products)s, true, %(notes)s, now(), now());
+
+-- name: is_registered
+SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);

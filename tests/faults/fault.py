@@ -1,0 +1,21 @@
+"""Sends a signal when a stage starts, as FAULT says; once, if FAULT_ONCE names a file that is not there yet."""
+
+import os
+import signal
+from pathlib import Path
+
+from worker.training.progress import Stage
+
+
+def strike(stage: Stage) -> None:
+    """Called by a child at the start of each stage."""
+    at, _, rest = os.environ.get("FAULT", "").partition(":")
+    who, _, number = rest.partition(":")
+    if at != stage:
+        return
+    if once := os.environ.get("FAULT_ONCE"):
+        try:
+            Path(once).touch(exist_ok=False)
+        except FileExistsError:
+            return
+    os.kill(os.getpid() if who == "child" else os.getppid(), signal.Signals[number])

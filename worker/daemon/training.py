@@ -1,0 +1,92 @@
+"""Has a child train a job, and watches what could end that: the lease, a cancel, a stop, the deadline."""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Any, NoReturn
+
+from worker.child.messages import Ending, Failed, Finished, Message
+from worker.child.process import Child, training_child
+from worker.daemon.shutdown import Shutdown
+from worker.errors import ErrorCode
+from worker.events import Event
+from worker.queue.jobs import Progress
+from worker.queue.lease import Lease
+from worker.settings import Settings
+from worker.training.job import Job
+from worker.training.progress import Advanced, EpochFinished, PhotoSkipped, StageFinished, StageStarted
+
+LOGGED: dict[type[Message], Event] = {
+    StageStarted: Event.STAGE_STARTED,
+    StageFinished: Event.STAGE_FINISHED,
+    EpochFinished: Event.EPOCH_FINISHED,
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A job in a child; `keeping` is the task that keeps its lease."""
+
+    settings: Settings
+    job: Job
+    lease: Lease
+    keeping: asyncio.Task[NoReturn]
+    log: Any
+
+    async def run(self, shutdown: Shutdown) -> Ending | None:
+        """The child's ending, or `None` when it was stopped because of `shutdown`.
+
+        The child is gone when this returns or raises. Raises LeaseLost and CancelRequested.
+        """
+        memory = self.settings.child_memory_mb
+        async with training_child(self.job, self.settings.database_url, memory, self.log) as child:
+            listening = asyncio.create_task(self._listen(child))
+            watching = asyncio.create_task(self._watch(listening, shutdown))
+            try:
+                async with asyncio.timeout(self.settings.job_timeout):
+                    return await watching
+            except TimeoutError:
+                message = f"Training was not done after JOB_TIMEOUT, {self.settings.job_timeout:g} seconds."
+                return Failed(ErrorCode.TIMED_OUT, message)
+            finally:
+                watching.cancel()
+                listening.cancel()
+
+    async def _watch(self, listening: asyncio.Task[Ending], shutdown: Shutdown) -> Ending | None:
+        asked, hurry = (asyncio.create_task(event.wait()) for event in (shutdown.asked, shutdown.hurry))
+        try:
+            await self._first_of(listening, asked)
+            if asked.done() and not listening.done() and self._is_nearly_done():
+                await self._first_of(listening, hurry, seconds=self.settings.shutdown_grace)
+            return listening.result() if listening.done() else None
+        finally:
+            asked.cancel()
+            hurry.cancel()
+
+    async def _first_of(self, *tasks: asyncio.Task[Any], seconds: float | None = None) -> None:
+        """Wait for one of the tasks; raises what ended the keeping of the lease."""
+        await asyncio.wait({*tasks, self.keeping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self.keeping.done():
+            self.keeping.result()
+
+    def _is_nearly_done(self) -> bool:
+        left = self.lease.progress.seconds_left
+        return left is not None and left <= self.settings.shutdown_grace
+
+    async def _listen(self, child: Child) -> Ending:
+        try:
+            async for message in child.messages():
+                match message:
+                    case Finished() | Failed():
+                        return message
+                    case Advanced():
+                        progress = Progress(message.percentage, message.sentence, message.seconds_left)
+                        self.lease.show(progress)
+                    case PhotoSkipped():
+                        self.log.warning(Event.PHOTO_SKIPPED, **asdict(message))
+                    case _:
+                        self.log.info(LOGGED[type(message)], **asdict(message))
+        except (ValueError, KeyError, TypeError) as error:
+            return Failed(ErrorCode.INTERNAL_ERROR, f"The training process told nonsense: {error}")
+        death = await child.death()
+        self.log.error(Event.CHILD_DIED, reason=death.message, last_words=list(child.last_words))
+        return death

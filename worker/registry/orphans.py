@@ -1,0 +1,48 @@
+"""Removes what dead workers left below `models/`: staged files, and folders that never got a row."""
+
+import re
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from worker.registry.folder import STAGING
+
+# Younger ones may belong to a worker that is at work on them, or to a backend that is writing their row.
+ORPHAN_SECONDS = 24 * 3600
+# A reservation without an owner is between two system calls, or its worker died there.
+EMPTY_SECONDS = 3600
+_VERSION = re.compile(r"v[0-9]+_[0-9]{8}")
+
+Ask = Callable[[str], Awaitable[bool]]
+
+
+async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list[Path]:
+    """Remove orphans and name them.
+
+    `is_held` says of a staged folder's owner whether its worker still has the job; `is_registered` says of
+    a version whether it has a row. Raises what they raise; what cannot be removed stays.
+    """
+    removed = []
+    for staged in _folders(models / STAGING):
+        owners = list(_folders(staged))
+        if owners and any([await is_held(owner.name) for owner in owners]):
+            continue
+        if owners or _age(staged) > EMPTY_SECONDS:
+            removed.append(staged)
+    for place in _folders(models):
+        old = _VERSION.fullmatch(place.name) and _age(place) > ORPHAN_SECONDS
+        if old and not await is_registered(place.name):
+            removed.append(place)
+    for path in removed:
+        shutil.rmtree(path, ignore_errors=True)
+    return removed
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from (entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink())
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
