@@ -76,7 +76,9 @@ def test_photos_keep_their_order_and_their_pixels(drawn_photos: Path, tmp_path: 
     assert [dataset.products[label].sku for label in dataset.labels] == [row.sku for row in rows]
     assert dataset.pixels.shape == (32, 224, 224, 3)
     assert [len(batch) for batch in dataset.batches(12)] == [12, 12, 8]
-    alone = prepare_dataset(PhotoSet(fetch_photos(rows, tmp_path).photos[:16], ()), lambda done: None)
+    alone = prepare_dataset(
+        PhotoSet(tmp_path, fetch_photos(rows, tmp_path).photos[:16], ()), lambda done: None
+    )
     assert np.array_equal(alone.pixels, dataset.pixels[:16])
 
 

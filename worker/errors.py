@@ -103,12 +103,14 @@ CAUSES: dict[ErrorCode, Cause] = {
 }
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def code_of(error: OSError) -> ErrorCode:
     """The code of a failure to read or write files."""
     if error.errno == errno.ENOMEM:
         return ErrorCode.OUT_OF_MEMORY
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return ErrorCode.STORAGE_FULL if full else ErrorCode.STORAGE_UNAVAILABLE
+    return ErrorCode.STORAGE_FULL if error.errno in FULL else ErrorCode.STORAGE_UNAVAILABLE
 
 
 class JobError(Exception):

@@ -70,7 +70,9 @@ class Settings(DatabaseSettings, HealthSettings):
         10, ge=0, le=3600, description="before the second attempt; doubled for each one after it"
     )
     child_memory_mb: int | None = Field(
-        None, ge=256, description="what each process of a training may allocate; unlimited unless set"
+        None,
+        ge=256,
+        description="what a training's processes may hold in memory together; unlimited unless set",
     )
     listen_url: Annotated[str, AfterValidator(to_conninfo)] | None = Field(
         None, description="where to LISTEN for new jobs when `DATABASE_URL` is a pooler that cannot"

@@ -3,15 +3,16 @@
 import os
 import sys
 import traceback
+from concurrent.futures.process import BrokenProcessPool
 from typing import BinaryIO
 
 import psycopg
 
 from worker.catalogue.catalogue import read_catalogue
 from worker.child.lifeline import die_with_parent
-from worker.child.memory import limit_memory, speaks_of_memory
+from worker.child.memory import be_killed_first, speaks_of_memory
 from worker.child.messages import Failed, Finished, Message, decode_job, encode
-from worker.errors import ErrorCode, JobError, code_of
+from worker.errors import FULL, ErrorCode, JobError, code_of
 from worker.training.job import Job
 from worker.training.progress import Report
 
@@ -19,8 +20,7 @@ from worker.training.progress import Report
 def main() -> None:
     """Exits 0 once the ending was told, whether the job succeeded or not."""
     die_with_parent()
-    if megabytes := os.environ.get("CHILD_MEMORY_MB"):
-        limit_memory(int(megabytes))
+    be_killed_first()
     messages = _claim_stdout()
 
     def send(message: Message) -> None:
@@ -45,20 +45,25 @@ def _run(job: Job, report: Report) -> Finished | Failed:
         return Finished(run_pipeline(job, lambda: read_catalogue(os.environ["DATABASE_URL"]), report))
     except JobError as error:
         return Failed(error.code, error.message, traceback.format_exc() if error.__cause__ else None)
-    except psycopg.Error as error:
-        return _failed(ErrorCode.DATABASE_UNAVAILABLE, f"The products could not be read: {error}".strip())
-    except MemoryError:
-        return _failed(ErrorCode.OUT_OF_MEMORY, "Training needed more memory than it may use.")
-    except OSError as error:
-        return _failed(code_of(error), f"{error.strerror or error}: {error.filename or job.folder}.")
     except Exception as error:
-        if speaks_of_memory([str(error)]):
-            return _failed(ErrorCode.OUT_OF_MEMORY, "Training needed more memory than it may use.")
-        return _failed(ErrorCode.INTERNAL_ERROR, f"Training failed with {type(error).__name__}: {error}")
+        code, message = _explain(error, job)
+        return Failed(code, message, traceback.format_exc())
 
 
-def _failed(code: ErrorCode, message: str) -> Failed:
-    return Failed(code, message, traceback.format_exc())
+def _explain(error: Exception, job: Job) -> tuple[ErrorCode, str]:
+    """What an error that no stage expected means to people."""
+    if isinstance(error, psycopg.Error):
+        return ErrorCode.DATABASE_UNAVAILABLE, f"The products could not be read: {str(error).strip()}"
+    if isinstance(error, MemoryError) or speaks_of_memory([str(error)]):
+        return ErrorCode.OUT_OF_MEMORY, "Training needed more memory than there is."
+    # TensorFlow writes files too, and tells of a full disk with an error of its own.
+    if any(os.strerror(number) in str(error) for number in FULL):
+        return ErrorCode.STORAGE_FULL, f"There is no space left for the model in {job.folder.parents[2]}."
+    if isinstance(error, BrokenProcessPool):
+        return ErrorCode.CHILD_DIED, "The process that converts the model died."
+    if isinstance(error, OSError):
+        return code_of(error), f"{error.strerror or error}: {error.filename or job.folder}."
+    return ErrorCode.INTERNAL_ERROR, f"Training failed with {type(error).__name__}: {error}"
 
 
 # The converter's process is spawned and imports this file under another name.

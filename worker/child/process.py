@@ -73,14 +73,11 @@ class Child:
 
 
 @asynccontextmanager
-async def training_child(
-    job: Job, conninfo: str, memory_megabytes: int | None, log: Any
-) -> AsyncIterator[Child]:
+async def training_child(job: Job, conninfo: str, log: Any) -> AsyncIterator[Child]:
     """A child that trains `job`; on leaving, it is gone with all that it started.
 
     The connection string, which holds a password, goes by the environment.
     """
-    environment = {"DATABASE_URL": conninfo, "CHILD_MEMORY_MB": str(memory_megabytes or "")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -88,7 +85,7 @@ async def training_child(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | QUIET | environment,
+        env=os.environ | QUIET | {"DATABASE_URL": conninfo},
         limit=LINE_LIMIT,
         start_new_session=True,
     )

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
+from worker.child.memory import held_bytes
 from worker.child.messages import Ending, Failed, Finished, Message
 from worker.child.process import Child, training_child
 from worker.daemon.shutdown import Shutdown
@@ -14,6 +15,8 @@ from worker.queue.lease import Lease
 from worker.settings import Settings
 from worker.training.job import Job
 from worker.training.progress import Advanced, EpochFinished, PhotoSkipped, StageFinished, StageStarted
+
+MEMORY_SECONDS = 0.5
 
 LOGGED: dict[type[Message], Event] = {
     StageStarted: Event.STAGE_STARTED,
@@ -37,9 +40,8 @@ class Training:
 
         The child is gone when this returns or raises. Raises LeaseLost and CancelRequested.
         """
-        memory = self.settings.child_memory_mb
-        async with training_child(self.job, self.settings.database_url, memory, self.log) as child:
-            listening = asyncio.create_task(self._listen(child))
+        async with training_child(self.job, self.settings.database_url, self.log) as child:
+            listening = asyncio.create_task(self._first_ending(child))
             watching = asyncio.create_task(self._watch(listening, shutdown))
             try:
                 async with asyncio.timeout(self.settings.job_timeout):
@@ -71,6 +73,25 @@ class Training:
     def _is_nearly_done(self) -> bool:
         left = self.lease.progress.seconds_left
         return left is not None and left <= self.settings.shutdown_grace
+
+    async def _first_ending(self, child: Child) -> Ending:
+        """What the child tells, or that it takes too much memory."""
+        tasks = {asyncio.create_task(self._listen(child)), asyncio.create_task(self._watch_memory(child))}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _watch_memory(self, child: Child) -> Ending:
+        limit = self.settings.child_memory_mb
+        while limit is None or held_bytes(child.process.pid) < limit << 20:
+            await asyncio.sleep(MEMORY_SECONDS)
+        return Failed(
+            ErrorCode.OUT_OF_MEMORY,
+            f"Training took more than CHILD_MEMORY_MB, {limit} MB, and was stopped. Raise it.",
+        )
 
     async def _listen(self, child: Child) -> Ending:
         try:

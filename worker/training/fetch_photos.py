@@ -53,15 +53,37 @@ class SkippedPhoto:
 class PhotoSet:
     """The photos of a job in the catalogue's order, and those left out."""
 
+    storage: Path
     photos: tuple[Photo, ...]
     skipped: tuple[SkippedPhoto, ...]
+
+    def require_usable(self) -> None:
+        """Raise JobError `storage_incomplete` when more than 10% of the files are missing, or
+        `insufficient_photos` when fewer than 10 photos or 2 products are left."""
+        missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
+        total = len(self.photos) + len(self.skipped)
+        if len(missing) > MAX_MISSING * total:
+            named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+            raise JobError(
+                ErrorCode.STORAGE_INCOMPLETE,
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {named}. Most likely "
+                f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
+            )
+        products = len({photo.product for photo in self.photos})
+        if len(self.photos) < MIN_PHOTOS or products < MIN_PRODUCTS:
+            left_out = f" ({len(self.skipped)} more could not be used)" if self.skipped else ""
+            raise JobError(
+                ErrorCode.INSUFFICIENT_PHOTOS,
+                f"There are {len(self.photos)} usable photos of {products} active products{left_out}; training "
+                f"needs at least {MIN_PHOTOS} photos of at least {MIN_PRODUCTS} products. Add photos and insert "
+                f"a new job.",
+            )
 
 
 def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     """Find each photo at `storage/products/<product id>/<file name>`.
 
-    Raises JobError `storage_incomplete` when more than 10% of the files are missing, and
-    `insufficient_photos` when too few are left.
+    Raises JobError as `PhotoSet.require_usable` does.
     """
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
@@ -74,31 +96,6 @@ def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet
             photos.append(Photo(path, str(relative), Product(row.product_id, row.sku, row.name)))
         else:
             skipped.append(SkippedPhoto(str(relative), SkipReason.MISSING))
-    _require_complete(skipped, len(catalogue), storage)
-    require_enough(photos, skipped)
-    return PhotoSet(tuple(photos), tuple(skipped))
-
-
-def require_enough(photos: Sequence[Photo], skipped: Sequence[SkippedPhoto]) -> None:
-    """Raise JobError `insufficient_photos`, with the counts, below 10 photos or 2 products."""
-    products = len({photo.product for photo in photos})
-    if len(photos) >= MIN_PHOTOS and products >= MIN_PRODUCTS:
-        return
-    left_out = f" ({len(skipped)} more could not be used)" if skipped else ""
-    raise JobError(
-        ErrorCode.INSUFFICIENT_PHOTOS,
-        f"There are {len(photos)} usable photos of {products} active products{left_out}; training needs at "
-        f"least {MIN_PHOTOS} photos of at least {MIN_PRODUCTS} products. Add photos and insert a new job.",
-    )
-
-
-def _require_complete(skipped: Sequence[SkippedPhoto], total: int, storage: Path) -> None:
-    missing = [photo.photo for photo in skipped if photo.reason is SkipReason.MISSING]
-    if len(missing) <= MAX_MISSING * total:
-        return
-    named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
-    raise JobError(
-        ErrorCode.STORAGE_INCOMPLETE,
-        f"{len(missing)} of {total} photo files are missing below {storage}: {named}. Most likely "
-        f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
-    )
+    photo_set = PhotoSet(storage, tuple(photos), tuple(skipped))
+    photo_set.require_usable()
+    return photo_set

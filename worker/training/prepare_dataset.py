@@ -5,12 +5,12 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.training.fetch_photos import Photo, PhotoSet, Product, SkippedPhoto, require_enough
+from worker.training.fetch_photos import Photo, PhotoSet, Product, SkippedPhoto
 from worker.training.photo import SIDE, SkipReason, UnreadablePhoto, decode_photo
 
 Pixels = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ class Dataset:
 def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset:
     """Decode every photo; `step` is told how many are done.
 
-    Raises JobError `insufficient_photos` when too few are readable, OSError when storage fails.
+    Raises JobError as `PhotoSet.require_usable` does, OSError when storage fails.
     """
     photos: list[Photo] = []
     skipped = list(photo_set.skipped)
@@ -51,7 +51,8 @@ def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset
                 file.write(outcome.tobytes())
                 photos.append(photo)
             step(done)
-        require_enough(photos, skipped)
+        # Storage that went away in the meantime would otherwise pass for a shop with few photos.
+        replace(photo_set, photos=tuple(photos), skipped=tuple(skipped)).require_usable()
         file.flush()
         pixels = np.memmap(file, np.uint8, "r", shape=(len(photos), SIDE, SIDE, 3))
     products = tuple(dict.fromkeys(photo.product for photo in photos))

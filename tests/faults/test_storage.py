@@ -1,0 +1,112 @@
+"""Storage that is full, read-only or gone in the middle of a job: told apart, and nothing of it published."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.shop import Shop
+from worker.events import Event
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def run(shop: Shop, **settings: str) -> list[str]:
+    process = shop.worker("run", "--until-idle", RETRY_SECONDS="0", **settings)
+    log, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, log
+    return [json.loads(line)["event"] for line in log.splitlines()]
+
+
+@AS_ROOT
+@pytest.mark.parametrize("size", ["64k", "10m"])
+def test_a_full_disk_fails_the_job_and_leaves_the_active_model_alone(shop: Shop, size: str) -> None:
+    """The sizes are too small for the model before its conversion, and for the files after it."""
+    with shop.connect() as connection:
+        connection.execute(
+            """INSERT INTO "ModelMetadata" VALUES (gen_random_uuid(), 'v1_20260101', now(), 'models/v1_20260101',
+            NULL, 1, 1, true, NULL, now(), now())"""
+        )
+    before = shop.models_in_database()
+    job_id = shop.insert_job({"epochs": 1})
+    with mounted(shop.models, f"size={size}"):
+        run(shop)
+        job = shop.job(job_id)
+        assert (job["Status"], job["ErrorCode"]) == ("Failed", "storage_full"), job["ErrorMessage"]
+        assert job["AttemptCount"] == 1
+        assert list(shop.models.glob("v*")) == list(shop.models.glob(".staging/*")) == []
+    assert shop.models_in_database() == before
+
+
+@AS_ROOT
+def test_a_read_only_output_is_tried_again_and_then_fails(shop: Shop) -> None:
+    job_id = shop.insert_job()
+    with mounted(shop.models, "size=1m,ro"):
+        events = run(shop)
+    job = shop.job(job_id)
+    assert (job["Status"], job["ErrorCode"], job["AttemptCount"]) == ("Failed", "storage_unavailable", 3)
+    assert str(shop.models) in job["ErrorMessage"]
+    assert events.count(Event.JOB_RETRIED) == 2
+
+
+def test_storage_that_is_unmounted_in_mid_job_is_not_a_shop_with_few_photos(shop: Shop) -> None:
+    job_id = shop.insert_job()
+    process = shop.worker(
+        "run",
+        "--until-idle",
+        module="tests.faults.worker",
+        TRAINING="real",
+        FAULT="prepare_dataset:child:SIGSTOP",
+    )
+    assert process.stdout
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == Event.CHILD_STARTED:
+            child = event["child_pid"]
+        if event.get("stage") == "prepare_dataset":
+            break
+    while Path(f"/proc/{child}/stat").read_text().split()[2] != "T":
+        pass
+    shop.storage.rename(shop.storage.with_name("elsewhere"))
+    os.kill(child, signal.SIGCONT)
+    process.communicate(timeout=60)
+    job = shop.job(job_id)
+    assert (job["Status"], job["ErrorCode"]) == ("Failed", "storage_incomplete")
+    assert "28 of 28" in job["ErrorMessage"]
+
+
+def test_a_training_that_takes_too_much_memory_is_stopped_and_the_worker_lives_on(shop: Shop) -> None:
+    with shop.connect() as connection:
+        connection.execute('ALTER TABLE "TrainingJobs" ALTER "MaxAttempts" SET DEFAULT 2')
+    job_id = shop.insert_job()
+    events = run(shop, CHILD_MEMORY_MB="256")
+    job = shop.job(job_id)
+    assert (job["Status"], job["ErrorCode"], job["AttemptCount"]) == ("Failed", "out_of_memory", 2)
+    assert "CHILD_MEMORY_MB, 256 MB" in job["ErrorMessage"]
+    assert events[-1] == Event.WORKER_STOPPED
+
+
+def test_a_training_that_hangs_times_out_and_is_not_tried_again(shop: Shop) -> None:
+    stubborn = replace(shop, environment={"TRAINING": "stub", "STUB_SECONDS": "600", "JOB_TIMEOUT": "1"})
+    job_id = stubborn.insert_job()
+    process = stubborn.worker("run", "--until-idle", module="tests.faults.worker")
+    process.communicate(timeout=60)
+    job = shop.job(job_id)
+    assert (job["Status"], job["ErrorCode"], job["AttemptCount"]) == ("Failed", "timed_out", 1)
+    assert "JOB_TIMEOUT, 1 seconds" in job["ErrorMessage"]
