@@ -56,6 +56,10 @@ class Child:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):
                     await self.process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL to the child and all that it started."""
         self._signal(signal.SIGKILL)
         await self.process.wait()
 

@@ -55,12 +55,16 @@ class Daemon:
             self._has_begun = True
 
     async def _remove_orphans(self) -> None:
-        async with self.database.transaction() as connection:
-            removed = await remove_orphans(
-                self.settings.output_path.absolute(),
-                is_held=lambda name: self.queue.is_held(connection, name),
-                is_registered=lambda version: is_registered(connection, version),
-            )
+        models = self.settings.output_path.absolute()
+        try:
+            async with self.database.transaction() as connection:
+                removed = await remove_orphans(
+                    models,
+                    is_held=lambda name: self.queue.is_held(connection, name),
+                    is_registered=lambda version: is_registered(connection, version),
+                )
+        except PermissionError as error:
+            raise UserError(f"OUTPUT_PATH {models} cannot be used: {error}. No job was claimed.") from None
         for path in removed:
             log.info(Event.ORPHAN_REMOVED, path=str(path))
 

@@ -10,7 +10,7 @@ from worker.child.process import Child, training_child
 from worker.daemon.shutdown import Shutdown
 from worker.errors import ErrorCode
 from worker.events import Event
-from worker.queue.jobs import Progress
+from worker.queue.jobs import LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.settings import Settings
 from worker.training.job import Job
@@ -49,6 +49,9 @@ class Training:
             except TimeoutError:
                 message = f"Training was not done after JOB_TIMEOUT, {self.settings.job_timeout:g} seconds."
                 return Failed(ErrorCode.TIMED_OUT, message)
+            except LeaseLost:
+                await child.kill()
+                raise
             finally:
                 watching.cancel()
                 listening.cancel()

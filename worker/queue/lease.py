@@ -13,6 +13,8 @@ from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
 WRITE_SECONDS = 1.0
 # A cancel is seen within this time, with a read that costs the table nothing.
 LOOK_SECONDS = 2.0
+# The rest of the lease is for stopping the child before another worker can start its own.
+TRUSTED_SHARE = 0.9
 
 
 class Lease:
@@ -69,4 +71,4 @@ class Lease:
         raise LeaseLost(f"job {self.claim.job_id} could not be renewed before its lease ran out")
 
     def _seconds_of_trust(self) -> float:
-        return self._renewed_at + self._queue.lease_seconds - time.monotonic()
+        return self._renewed_at + TRUSTED_SHARE * self._queue.lease_seconds - time.monotonic()
