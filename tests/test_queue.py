@@ -11,7 +11,7 @@ import pytest
 
 from worker.errors import ErrorCode
 from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress, State
-from worker.queue.wakeup import listen
+from worker.queue.wakeup import Wakeup
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -129,8 +129,9 @@ async def test_a_released_job_has_its_attempt_back(database: str) -> None:
 
 
 async def test_an_insert_wakes_a_listener_also_after_its_connection_was_killed(database: str) -> None:
-    wake = asyncio.Event()
-    listener = asyncio.create_task(listen(database, wake))
+    wakeup = Wakeup(database)
+    wake = wakeup.event
+    listener = asyncio.create_task(wakeup.listen())
     async with connected(database) as connection:
         for killed in (False, True):
             # Set once when it listens, so that what was inserted before is looked for.

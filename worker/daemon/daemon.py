@@ -21,7 +21,7 @@ from worker.errors import UserError
 from worker.events import Event
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
-from worker.queue.wakeup import listen
+from worker.queue.wakeup import Wakeup
 from worker.registry.models import is_registered
 from worker.registry.orphans import remove_orphans
 from worker.settings import Settings
@@ -38,7 +38,7 @@ class Daemon:
         self.settings = settings
         self.database = database
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
-        self.wake = asyncio.Event()
+        self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
         self._has_begun = False
 
@@ -72,7 +72,7 @@ class Daemon:
         """Work on one due job after another until SIGTERM or SIGINT, or until none is left."""
         failures = 0
         while not self.shutdown.asked.is_set():
-            self.wake.clear()
+            self.wakeup.event.clear()
             try:
                 await self.begin()
                 if await self.work_on_one() is None:
@@ -111,7 +111,7 @@ class Daemon:
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not past a notification or a signal."""
-        waits = {asyncio.create_task(event.wait()) for event in (self.wake, self.shutdown.asked)}
+        waits = {asyncio.create_task(event.wait()) for event in (self.wakeup.event, self.shutdown.asked)}
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -123,7 +123,7 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 background = (
-                    group.create_task(listen(settings.listen_url or settings.database_url, daemon.wake)),
+                    group.create_task(daemon.wakeup.listen()),
                     group.create_task(keep_touching(settings.health_file)),
                 )
                 await daemon.work(until_idle=until_idle)

@@ -40,14 +40,16 @@ class Database:
     """Transactions on a small pool; an async context manager."""
 
     def __init__(self, conninfo: str) -> None:
-        # The pool has a logger of its own; what it would say is said by our events.
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+        # psycopg has loggers of its own; what they would say is said by our events.
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         self._pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
             max_size=2,
             open=False,
             timeout=CONNECT_SECONDS,
+            # The pool doubles its pauses; given up early, it begins anew with our next question.
+            reconnect_timeout=2,
             check=AsyncConnectionPool.check_connection,
             # Statements are not prepared: a pooler in transaction mode would mix them up.
             kwargs=KEEPALIVES | {"prepare_threshold": None},
@@ -66,8 +68,13 @@ class Database:
         """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is away."""
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
-                await connection.execute(QUERIES["limit_transaction"], LIMITS)
-                yield connection
+                try:
+                    await connection.execute(QUERIES["limit_transaction"], LIMITS)
+                    yield connection
+                except (*OUTAGE, asyncio.CancelledError):
+                    # Whatever state it is in, and whichever server it leads to: the next one is new.
+                    await connection.close()
+                    raise
         except OUTAGE as error:
             self._log_lost(error)
             raise

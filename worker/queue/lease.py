@@ -53,22 +53,36 @@ class Lease:
 
     async def _ask(self, *, renew: bool) -> None:
         while self.trusted:
-            asked = time.monotonic()
+            # A task of its own: where nothing answers, even giving up takes longer than there is trust.
+            asking = asyncio.create_task(self._renew() if renew else self._look())
             try:
-                async with (
-                    asyncio.timeout(self._seconds_of_trust()),
-                    self._database.transaction() as connection,
-                ):
-                    if not renew:
-                        return await self._queue.check(connection, self.claim)
-                    self._changed.clear()
-                    await self._queue.renew(connection, self.claim, self.progress)
+                await asyncio.wait({asking}, timeout=self._seconds_of_trust())
+                if not asking.done():
+                    break
+                return asking.result()
             except OUTAGE:
                 await asyncio.sleep(random.uniform(0.2, 1.0))
-            else:
-                self._renewed_at = asked
-                return None
+            finally:
+                asking.add_done_callback(_ignore)
+                asking.cancel()
         raise LeaseLost(f"job {self.claim.job_id} could not be renewed before its lease ran out")
+
+    async def _renew(self) -> None:
+        asked = time.monotonic()
+        self._changed.clear()
+        async with self._database.transaction() as connection:
+            await self._queue.renew(connection, self.claim, self.progress)
+        self._renewed_at = asked
+
+    async def _look(self) -> None:
+        async with self._database.transaction() as connection:
+            await self._queue.check(connection, self.claim)
 
     def _seconds_of_trust(self) -> float:
         return self._renewed_at + TRUSTED_SHARE * self._queue.lease_seconds - time.monotonic()
+
+
+def _ignore(task: asyncio.Task[None]) -> None:
+    """Take note of how an abandoned task ended, so that asyncio does not print it."""
+    if not task.cancelled():
+        task.exception()
