@@ -19,7 +19,7 @@ from worker.training.progress import Report
 
 def main() -> None:
     """Exits 0 once the ending was told, whether the job succeeded or not."""
-    die_with_parent()
+    die_with_parent(int(os.environ["DAEMON_PID"]))
     be_killed_first()
     messages = _claim_stdout()
 

@@ -42,6 +42,8 @@ class Child:
         """Wait for the end of a child that told no ending, and say why that was."""
         code = await self.process.wait()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        # What the child started may outlive it by a moment, and hold its output open.
+        self._signal(signal.SIGKILL)
         await self.silent.wait()
         if kills_by_kernel() > self.kernel_kills or speaks_of_memory(self.last_words):
             message = f"The training process ran out of memory ({how})."
@@ -89,7 +91,7 @@ async def training_child(job: Job, conninfo: str, log: Any) -> AsyncIterator[Chi
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | QUIET | {"DATABASE_URL": conninfo},
+        env=os.environ | QUIET | {"DATABASE_URL": conninfo, "DAEMON_PID": str(os.getpid())},
         limit=LINE_LIMIT,
         start_new_session=True,
     )

@@ -50,8 +50,11 @@ def publish(folder: VersionFolder) -> None:
 
     May be called again after it succeeded. Raises OSError.
     """
-    if folder.staged.exists():
+    try:
         folder.staged.rename(folder.place)
+    except FileNotFoundError:
+        if not folder.place.is_dir():
+            raise
     _sync(folder.place.parent)
 
 

@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from worker.registry.folder import STAGING
@@ -25,7 +25,7 @@ async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list
     """
     removed = []
     for staged in _folders(models / STAGING):
-        owners = list(_folders(staged))
+        owners = _folders(staged)
         if owners and any([await is_held(owner.name) for owner in owners]):
             continue
         if owners or _age(staged) > EMPTY_SECONDS:
@@ -39,10 +39,16 @@ async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list
     return removed
 
 
-def _folders(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from (entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink())
+def _folders(path: Path) -> list[Path]:
+    try:
+        return [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink()]
+    except FileNotFoundError:
+        return []
 
 
 def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+    """Seconds since a folder was last written into; 0 for one that another worker has just removed."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -21,7 +21,10 @@ class Converter:
 
     def __init__(self) -> None:
         self._process = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(os.getpid(),),
         )
         self._ready: Future[None] | None = None
 
@@ -39,8 +42,8 @@ class Converter:
         self._process.submit(_convert, str(keras_file), str(folder)).result()
 
 
-def _start() -> None:
-    die_with_parent()
+def _start(parent: int) -> None:
+    die_with_parent(parent)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     for name in UNUSED:
         sys.modules[name] = ModuleType(name)
