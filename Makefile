@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean
+.PHONY: demo test setup check format clean chaos bench-queue
 
 demo: setup
 	@$(PYTHON) -m demo
@@ -20,6 +20,14 @@ check: setup
 	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy
+
+# The faults of `make test` for longer: workers killed every second for MINUTES, Postgres restarted twice.
+chaos: setup
+	@$(PYTHON) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --jobs 1000 --workers 8
+
+# Our queue beside others on one Postgres: latency, recovery and writes, in about eight minutes.
+bench-queue: setup
+	@$(PYTHON) -m bench.queue
 
 format: setup
 	@$(PYTHON) -m ruff format .

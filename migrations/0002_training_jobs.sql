@@ -55,18 +55,30 @@ CREATE TRIGGER "TR_TrainingJobs_NotifyPendingAgain"
     FOR EACH ROW WHEN (NEW."Status" = 'Pending' AND OLD."Status" <> 'Pending')
     EXECUTE FUNCTION training_jobs_notify();
 
--- A job that no worker has is cancelled by the request itself, whether or not a worker is alive.
-CREATE FUNCTION training_jobs_cancel_pending() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A request to cancel wins over waiting and over failing, whoever writes that and whether or not a worker
+-- is alive. What has ended stays as it is.
+CREATE FUNCTION training_jobs_cancel() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW."Status" := 'Cancelled';
+    NEW."CurrentStage" := 'Cancelled';
+    NEW."ErrorCode" := NULL;
+    NEW."ErrorMessage" := NULL;
     NEW."CompletedAt" := now();
     NEW."UpdatedAt" := now();
-    NEW."CurrentStage" := 'Cancelled before it started';
     RETURN NEW;
 END
 $$;
 
-CREATE TRIGGER "TR_TrainingJobs_CancelPending"
-    BEFORE INSERT OR UPDATE ON "TrainingJobs"
-    FOR EACH ROW WHEN (NEW."Status" = 'Pending' AND NEW."CancelRequestedAt" IS NOT NULL)
-    EXECUTE FUNCTION training_jobs_cancel_pending();
+CREATE TRIGGER "TR_TrainingJobs_CancelInserted"
+    BEFORE INSERT ON "TrainingJobs"
+    FOR EACH ROW WHEN (NEW."CancelRequestedAt" IS NOT NULL AND NEW."Status" = 'Pending')
+    EXECUTE FUNCTION training_jobs_cancel();
+
+CREATE TRIGGER "TR_TrainingJobs_CancelUpdated"
+    BEFORE UPDATE ON "TrainingJobs"
+    FOR EACH ROW WHEN (
+        NEW."CancelRequestedAt" IS NOT NULL
+        AND NEW."Status" IN ('Pending', 'Failed')
+        AND OLD."Status" IN ('Pending', 'Running')
+    )
+    EXECUTE FUNCTION training_jobs_cancel();

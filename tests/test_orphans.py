@@ -39,7 +39,7 @@ async def test_only_what_nobody_needs_is_removed(tmp_path: Path) -> None:
         return version == "v1000000002_20010909"
 
     removed = await remove_orphans(tmp_path, is_held, is_registered)
-    assert sorted(removed) == sorted([old, dead.staged.parent, half])
+    assert sorted(removed) == sorted([old, dead.staged, half])
     assert not any(path.exists() for path in removed)
     assert alive.staged.exists()
     assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [

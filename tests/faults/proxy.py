@@ -1,137 +1,132 @@
-"""A TCP proxy before Postgres that can do what networks do: cut, refuse, and fall silent."""
+"""A TCP proxy before Postgres that does what networks do: cut, refuse, and fall silent."""
 
 import asyncio
 import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-@dataclass
 class Proxy:
     """Between a client and the server of `conninfo`; forwards until told otherwise.
 
-    Its methods may be called from any thread, and have taken effect when they return.
+    Whatever it is told, from any thread, has taken effect when the call returns.
     """
 
-    conninfo: str
-    port: int = field(default=0, init=False)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop, init=False)
-    _server: asyncio.Server | None = field(default=None, init=False)
-    _clients: set[asyncio.StreamWriter] = field(default_factory=set, init=False)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
-    _speaks: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-
-    @property
-    def url(self) -> str:
-        """The connection string that leads through the proxy."""
-        return make_conninfo(self.conninfo, host="127.0.0.1", port=self.port)
-
-    @property
-    def connections(self) -> int:
-        """How many clients are connected."""
-        return len(self._clients)
-
-    def resume(self) -> None:
-        """Accept and forward; what was held back while it was silent arrives now."""
-        self._call(self._resume)
-
-    def silence(self) -> None:
-        """Keep all connections, accept new ones, and forward nothing either way."""
-        self._call(self._silence)
-
-    def reset(self) -> None:
-        """Cut every connection with a RST; new ones are served."""
-        self._call(self._reset)
-
-    def refuse(self) -> None:
-        """Cut every connection, and refuse new ones."""
-        self._call(self._refuse)
-
-    def __enter__(self) -> Self:
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
         # Bound but never listening, it keeps the port ours while connections are refused.
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._holder.bind(("127.0.0.1", 0))
-        self.port = self._holder.getsockname()[1]
+        self._server: asyncio.Server | None = None
+        self._clients: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+        self._speaks = asyncio.Event()
+        self._last_words: tuple[bytes, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """The connection string that leads through the proxy."""
+        return make_conninfo(self._conninfo, host="127.0.0.1", port=self._holder.getsockname()[1])
+
+    def resume(self) -> None:
+        """Accept and forward; what was held back while it was silent arrives now."""
+        self._call(self._resume())
+
+    def silence(self) -> None:
+        """Keep all connections, accept new ones, and forward nothing either way."""
+        self._call(self._silence())
+
+    def reset(self) -> None:
+        """Cut every connection with a RST; new ones are served."""
+        self._call(self._reset())
+
+    def refuse(self) -> None:
+        """Cut every connection, and refuse new ones."""
+        self._call(self._refuse())
+
+    def lose_answer(self, *words: bytes) -> None:
+        """Cut every connection once, when a client has said all of these in this order: the server hears them,
+        and its answer is lost."""
+        self._call(self._lose_answer(words))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
         self.resume()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._call(self._refuse)
-        self._call(self._cancel)
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
         self._holder.close()
 
-    def _call(self, change: Callable[[], object]) -> None:
-        async def run() -> None:
-            result = change()
-            if asyncio.iscoroutine(result):
-                await result
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+    def _call(self, change: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(change, self._loop).result(10)
 
     async def _resume(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, reuse_address=True)
+            port = self._holder.getsockname()[1]
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, reuse_address=True)
         self._speaks.set()
 
-    def _silence(self) -> None:
+    async def _silence(self) -> None:
         self._speaks.clear()
 
-    def _reset(self) -> None:
-        for writer in self._clients:
+    async def _reset(self) -> None:
+        for writer in self._clients.values():
             with contextlib.suppress(OSError):
-                connection = writer.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE
+                )
             writer.transport.abort()
 
-    def _refuse(self) -> None:
+    async def _refuse(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        self._reset()
+        await self._reset()
 
-    async def _cancel(self) -> None:
-        for task in self._tasks:
+    async def _lose_answer(self, words: tuple[bytes, ...]) -> None:
+        self._last_words = words
+
+    async def _end(self) -> None:
+        await self._refuse()
+        for task in list(self._clients):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        self._tasks.add(task)
-        self._clients.add(writer)
+        self._clients[task] = writer
         try:
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await self._speaks.wait()
                 await self._forward(reader, writer)
         finally:
-            self._clients.discard(writer)
-            self._tasks.discard(task)
+            del self._clients[task]
             writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server = conninfo_to_dict(self.conninfo)
-        host, port = str(server.get("host", "127.0.0.1")), int(server.get("port") or 5432)
-        server_reader, server_writer = await asyncio.open_connection(host, port)
+        server = conninfo_to_dict(self._conninfo)
+        host, port = server.get("host") or "127.0.0.1", server.get("port") or 5432
+        from_server, to_server = await asyncio.open_connection(str(host), int(port))
         pumps = {
-            asyncio.create_task(self._pump(reader, server_writer)),
-            asyncio.create_task(self._pump(server_reader, writer)),
+            asyncio.create_task(self._pump(reader, to_server, is_client=True)),
+            asyncio.create_task(self._pump(from_server, writer)),
         }
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -139,10 +134,20 @@ class Proxy:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            server_writer.close()
+            to_server.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1 << 16):
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_client: bool = False
+    ) -> None:
+        data, said = b"?", 0
+        while data:
+            data = await reader.read(1 << 16)
+            # The end of a connection is not told either.
             await self._speaks.wait()
             writer.write(data)
+            if is_client and self._last_words and self._last_words[said] in data:
+                said += 1
+                if said == len(self._last_words):
+                    self._last_words = ()
+                    await self._reset()
             await writer.drain()

@@ -101,21 +101,22 @@ class Attempt:
         return True
 
     async def _fail(self, ending: Failed) -> bool:
-        said = {"error_code": ending.code, "error_message": ending.message}
-        trace = {"exception": ending.trace} if ending.trace else {}
+        said: dict[str, Any] = {"error_code": ending.code, "error_message": ending.message}
+        if ending.trace:
+            said["exception"] = ending.trace
         if CAUSES[ending.code].may_pass and self.claim.attempt < self.claim.max_attempts:
             delay = self._delay()
-            await self._write(
+            status = await self._write(
                 lambda connection: self.queue.retry(
                     connection, self.claim, ending.code, ending.message, delay
                 )
             )
-            self.log.warning(Event.JOB_RETRIED, delay_seconds=round(delay, 1), **said, **trace)
+            self._log_end(status, {"Pending": Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **said)
         else:
-            await self._write(
+            status = await self._write(
                 lambda connection: self.queue.fail(connection, self.claim, ending.code, ending.message)
             )
-            self.log.error(Event.JOB_FAILED, **said, **trace)
+            self._log_end(status, {}, **said)
         return False
 
     def _delay(self) -> float:
@@ -130,12 +131,15 @@ class Attempt:
 
     async def _release(self) -> bool:
         bound = self.settings.max_interruptions
-        released = await self._write(lambda connection: self.queue.release(connection, self.claim, bound))
-        if released:
-            self.log.info(Event.JOB_RELEASED)
-        else:
-            self.log.error(Event.JOB_FAILED, error_code=ErrorCode.INTERRUPTED_TOO_OFTEN)
+        status = await self._write(lambda connection: self.queue.release(connection, self.claim, bound))
+        said = {"error_code": ErrorCode.INTERRUPTED_TOO_OFTEN} if status == "Failed" else {}
+        self._log_end(status, {"Pending": Event.JOB_RELEASED}, **said)
         return False
+
+    def _log_end(self, status: str, events: dict[str, Event], **said: Any) -> None:
+        """Say what became of the job; a cancel that came just before goes first."""
+        event = (events | {"Failed": Event.JOB_FAILED, "Cancelled": Event.JOB_CANCELLED})[status]
+        (self.log.error if status == "Failed" else self.log.warning if said else self.log.info)(event, **said)
 
     async def _write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
         async def write() -> Any:

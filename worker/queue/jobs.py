@@ -146,15 +146,18 @@ class JobQueue:
         """End the job as `Completed` with the model that it made; `LeaseLost` also after a cancel."""
         await self._write(connection, "complete", claim, version=version)
 
-    async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> None:
-        """End the job as `Failed`, with a code for programs and a sentence for people."""
-        await self._write(connection, "fail", claim, error_code=code, error_message=message)
+    async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> str:
+        """End the job as `Failed`, with a code for programs and a sentence for people.
+
+        This, `retry` and `release` give the status that came of it: `Cancelled` where that was asked for.
+        """
+        return await self._end(connection, "fail", claim, error_code=code, error_message=message)
 
     async def retry(
         self, connection: Connection, claim: Claim, code: ErrorCode, message: str, delay_seconds: float
-    ) -> None:
+    ) -> str:
         """Put the job back, to be tried again after a delay."""
-        await self._write(
+        return await self._end(
             connection, "retry", claim, error_code=code, error_message=message, delay_seconds=delay_seconds
         )
 
@@ -162,21 +165,23 @@ class JobQueue:
         """End the job as `Cancelled`."""
         await self._write(connection, "cancel", claim)
 
-    async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> bool:
+    async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> str:
         """Give the job and its attempt back, because this worker was asked to stop.
 
-        False when that has happened to the job more than `max_interruptions` times: then it has failed.
+        It is `Failed` when that has happened to the job more than `max_interruptions` times.
         """
-        message = f"It was interrupted more than {max_interruptions} times by workers that were stopped."
-        cursor = await self._write(
+        return await self._end(
             connection,
             "release",
             claim,
             max_interruptions=max_interruptions,
             error_code=ErrorCode.INTERRUPTED_TOO_OFTEN,
-            error_message=message,
+            error_message=f"It was interrupted more than {max_interruptions} times by workers that were stopped.",
         )
-        return await cursor.fetchone() != ("Failed",)
+
+    async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> str:
+        row = await (await self._write(connection, query, claim, **values)).fetchone()
+        return str(row[0]) if row else ""
 
     async def _write(
         self, connection: Connection, query: str, claim: Claim, **values: object

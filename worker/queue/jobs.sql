@@ -36,32 +36,25 @@ RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "AttemptCount" AS att
 -- Jobs whose worker was not heard of in time. The state and the age are looked at again under the row's
 -- lock; a row that its worker is writing at this moment is passed over.
 UPDATE "TrainingJobs" AS job
-SET "Status" = CASE
-        WHEN job."CancelRequestedAt" IS NOT NULL THEN 'Cancelled'
-        WHEN job."AttemptCount" >= job."MaxAttempts" THEN 'Failed'
-        ELSE 'Pending'
-    END,
-    "CompletedAt" = CASE
-        WHEN job."CancelRequestedAt" IS NOT NULL OR job."AttemptCount" >= job."MaxAttempts" THEN now()
-    END,
-    "ErrorCode" = CASE
-        WHEN job."CancelRequestedAt" IS NULL AND job."AttemptCount" >= job."MaxAttempts" THEN 'worker_lost'
-    END,
+SET "Status" = CASE WHEN exhausted THEN 'Failed' ELSE 'Pending' END,
+    "CompletedAt" = CASE WHEN exhausted THEN now() END,
+    "ErrorCode" = CASE WHEN exhausted THEN 'worker_lost' END,
     "ErrorMessage" = CASE
-        WHEN job."CancelRequestedAt" IS NULL AND job."AttemptCount" >= job."MaxAttempts"
-        THEN format('The worker %%s was not heard of any more, and this was attempt %%s of %%s.',
-            job."WorkerId", job."AttemptCount", job."MaxAttempts")
+        WHEN exhausted
+        THEN 'The worker ' || job."WorkerId" || ' was not heard of any more, and this was attempt '
+            || job."AttemptCount" || ' of ' || job."MaxAttempts" || '.'
     END,
-    "CurrentStage" = format('The worker %%s was not heard of any more', job."WorkerId"),
+    "CurrentStage" = 'The worker ' || job."WorkerId" || ' was not heard of any more',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "UpdatedAt" = now()
-WHERE job."Id" IN (
-    SELECT "Id"
+FROM (
+    SELECT "Id", "AttemptCount" >= "MaxAttempts" AS exhausted
     FROM "TrainingJobs"
     WHERE "Status" = 'Running' AND "LeasedUntil" < now()
     FOR UPDATE SKIP LOCKED
-) AND job."Status" = 'Running' AND job."LeasedUntil" < now()
+) AS lost
+WHERE job."Id" = lost."Id" AND job."Status" = 'Running' AND job."LeasedUntil" < now()
 RETURNING job."Id" AS job_id, job."Status" AS status, job."WorkerId" AS worker_id,
     job."AttemptCount" AS attempt;
 
@@ -108,7 +101,8 @@ SET "Status" = 'Failed',
     "ErrorCode" = %(error_code)s,
     "ErrorMessage" = %(error_message)s,
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+RETURNING "Status";
 
 -- name: retry
 -- The error stays readable while the job waits.
@@ -122,7 +116,8 @@ SET "Status" = 'Pending',
     "ErrorCode" = %(error_code)s,
     "ErrorMessage" = %(error_message)s,
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+RETURNING "Status";
 
 -- name: cancel
 UPDATE "TrainingJobs"

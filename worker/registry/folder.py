@@ -41,7 +41,7 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
                 staged = reserved / owner
                 staged.mkdir()
                 return VersionFolder(version, staged, place)
-            reserved.rmdir()
+            _give_up(reserved)
         seconds += 1
 
 
@@ -65,7 +65,8 @@ def unpublish(folder: VersionFolder) -> None:
 
 def discard(folder: VersionFolder) -> None:
     """Remove what was staged and not published, and give up the reservation."""
-    shutil.rmtree(folder.staged.parent, ignore_errors=True)
+    shutil.rmtree(folder.staged, ignore_errors=True)
+    _give_up(folder.staged.parent)
 
 
 def sync_tree(folder: Path) -> None:
@@ -73,6 +74,12 @@ def sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
         _sync(path)
     _sync(folder)
+
+
+def _give_up(reserved: Path) -> None:
+    # Not empty: another worker has it. Not there: another worker's start has tidied it away.
+    with contextlib.suppress(OSError):
+        reserved.rmdir()
 
 
 def _sync(path: Path) -> None:

@@ -10,7 +10,7 @@ from worker.registry.folder import STAGING
 
 # Younger ones may belong to a worker that is at work on them, or to a backend that is writing their row.
 ORPHAN_SECONDS = 24 * 3600
-# A reservation without an owner is between two system calls, or its worker died there.
+# The version of a worker that seemed dead stays reserved for a while: it may come back and tidy up.
 EMPTY_SECONDS = 3600
 _VERSION = re.compile(r"v[0-9]+_[0-9]{8}")
 
@@ -26,9 +26,8 @@ async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list
     removed = []
     for staged in _folders(models / STAGING):
         owners = _folders(staged)
-        if owners and any([await is_held(owner.name) for owner in owners]):
-            continue
-        if owners or _age(staged) > EMPTY_SECONDS:
+        removed += [owner for owner in owners if not await is_held(owner.name)]
+        if not owners and ((models / staged.name).exists() or _age(staged) > EMPTY_SECONDS):
             removed.append(staged)
     for place in _folders(models):
         old = _VERSION.fullmatch(place.name) and _age(place) > ORPHAN_SECONDS

@@ -1,0 +1,31 @@
+"""A training child that trains nothing and reports as often as a real one at its busiest: ten times a second."""
+
+import os
+import sys
+import time
+
+from worker.child.lifeline import die_with_parent
+from worker.child.messages import Finished, decode_job, encode
+from worker.training.job import Accuracy, TrainedModel
+from worker.training.progress import Advanced
+
+STEP_SECONDS = 0.1
+
+
+def main() -> None:
+    """Advance from 0 to 99 per cent in STUB_SECONDS."""
+    die_with_parent(int(os.environ["DAEMON_PID"]))
+    job = decode_job(sys.stdin.buffer.readline())
+    steps = round(float(os.environ["STUB_SECONDS"]) / STEP_SECONDS)
+    for step in range(steps):
+        left = (steps - step) * STEP_SECONDS
+        message = Advanced(99 * step // steps, f"Training: step {step + 1} of {steps}", left)
+        sys.stdout.buffer.write(encode(message))
+        sys.stdout.buffer.flush()
+        time.sleep(STEP_SECONDS)
+    (job.folder / "model.json").write_text("{}")
+    sys.stdout.buffer.write(encode(Finished(TrainedModel(Accuracy(1.0, 1.0, 10, 2), 10, 2, {}))))
+
+
+if __name__ == "__main__":
+    main()

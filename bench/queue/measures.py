@@ -1,0 +1,199 @@
+"""The measures of jobs that are claimed at once, and of how much is written meanwhile."""
+
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bench.queue import ours
+from bench.queue.ours import Ours
+from bench.queue.pgqueuer_side import Pgqueuer
+from bench.queue.procrastinate_side import Procrastinate
+from bench.queue.report import Measure, Result
+from bench.queue.server import POLL_SECONDS, Lane, Server, TooSlow, wait_for
+from bench.queue.side import Job, Setup, Side, Times
+
+WARM_UP = 5
+# Every fourth round is enough where a job takes long, or is only compared with ourselves.
+RARELY = 4
+RESTARTS = 5
+PATIENCE_SECONDS = 60
+WRITING_SECONDS = 30
+FINISHED_ROWS = 100_000
+
+LATENCY = """\
+committed: from the commit of the insert to the commit of the claim, by the server's commit timestamps; the same
+thing for every side. recorded: what the rows themselves say: ours "StartedAt" - "CreatedAt", procrastinate's events
+started - deferred, pgqueuer's log picked - queued. Those are the moments at which the transactions began: what a
+claim does within its transaction is not in them. Jobs do nothing, one at a time, each inserted 50 to 150 ms after
+its worker had ended the one before; sides take turns job by job. This Postgres does not wait for its disk."""
+
+RESTART = """\
+From the first connection after a fast restart to the claim of a job inserted right then; the workers were idle and
+as in the first table. One that exits is started again by a supervisor, after the pause that is given."""
+
+WRITES = """\
+Updates of "TrainingJobs" (n_tup_upd) over one job, with its claim and its end, per minute of it."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The three queues, and by their names the databases that hold their empty tables."""
+
+    templates: dict[str, str] = field(default_factory=dict)
+    ours: Ours = field(default_factory=Ours)
+    procrastinate: Side = field(default_factory=Procrastinate)
+    pgqueuer: Side = field(default_factory=Pgqueuer)
+
+    @property
+    def all(self) -> tuple[Side, Side, Side]:
+        return self.ours, self.procrastinate, self.pgqueuer
+
+    def install(self, server: Server) -> None:
+        for side in self.all:
+            self.templates[side.name] = server.template(side)
+
+    def lane(self, server: Server, side: Side, setup: Setup | None = None) -> Lane:
+        """A side, with its usual setup or the one given, on a database of its own."""
+        return Lane(server, side, setup or side.usual, self.templates[side.name])
+
+
+def latency(server: Server, sides: Sides, rounds: int) -> Measure:
+    """Insert job after job, each into an idle worker, a side after the other."""
+    often = [sides.lane(server, side) for side in sides.all]
+    full = Ours(finished=FINISHED_ROWS)
+    words = f"{full.usual.words}; {FINISHED_ROWS:,} finished rows"
+    rarely = [
+        sides.lane(server, sides.ours, ours.POLLING),
+        Lane(server, full, replace(full.usual, words=words), server.template(full)),
+    ]
+    lanes = often + rarely
+    taken: list[list[Times]] = [[] for _ in lanes]
+    with ExitStack() as stack:
+        for lane in lanes:
+            stack.enter_context(server.worker(lane)).wait_until_idle(lane.connection)
+        for number in range(-WARM_UP, rounds):
+            turns = list(range(len(often) if number % RARELY else len(lanes)))
+            for index in random.sample(turns, len(turns)):
+                time.sleep(random.uniform(0.05, 0.15))
+                times = to_its_end(lanes[index], lanes[index].insert())
+                if number >= 0:
+                    taken[index].append(times)
+    spans = {"committed": committed_span, "recorded": recorded_span}
+    results = [
+        Result(lane.side.name, lane.setup.words, what, [ms for ms in map(span, times) if ms is not None])
+        for what, span in spans.items()
+        for lane, times in zip(lanes, taken, strict=True)
+    ]
+    return Measure("Insert to claim", "milliseconds", LATENCY, ("median", "p95", "p99", "max"), results)
+
+
+def to_its_end(lane: Lane, job: Job) -> Times:
+    """Wait until the job is done; the claim's commit is what was seen of it first."""
+    committed: datetime | None = None
+    # Not to disturb the claim itself.
+    time.sleep(2 * POLL_SECONDS)
+
+    def ask() -> Times:
+        nonlocal committed
+        times = lane.times(job)
+        committed = committed or times.claim_committed
+        return times
+
+    wait_for(lambda: ask().done, PATIENCE_SECONDS)
+    return replace(lane.times(job), claim_committed=committed)
+
+
+def committed_span(times: Times) -> float | None:
+    if times.insert_committed is None or times.claim_committed is None:
+        return None
+    return 1000 * (times.claim_committed - times.insert_committed).total_seconds()
+
+
+def recorded_span(times: Times) -> float | None:
+    return 1000 * (times.claimed - times.inserted).total_seconds() if times.claimed else None
+
+
+def restart(server: Server, sides: Sides) -> Measure:
+    """Restart Postgres under idle workers, all sides at the same time."""
+    kinds = [(side, 0.1, "as systemd has it") for side in sides.all]
+    # What its deployment guide writes into the unit file.
+    kinds.append((sides.pgqueuer, 5.0, "as its guide has it"))
+    lanes = [sides.lane(server, side) for side, _, _ in kinds]
+    seconds: list[list[float]] = [[] for _ in kinds]
+    missed = [0 for _ in kinds]
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(server.worker(lane, restart_after=pause))
+            for lane, (_, pause, _) in zip(lanes, kinds, strict=True)
+        ]
+        for _ in range(RESTARTS):
+            for worker, lane in zip(workers, lanes, strict=True):
+                worker.wait_until_idle(lane.connection)
+            time.sleep(random.uniform(0, 2))
+            server.postgres.restart()
+            answered, jobs = insert_at_once(lanes)
+            for index, claimed in enumerate(claims(lanes, jobs)):
+                if claimed is None:
+                    missed[index] += 1
+                else:
+                    seconds[index].append((claimed - answered).total_seconds())
+    results = [
+        Result(
+            side.name,
+            f"supervisor's pause {pause:g} s, {whose}",
+            "claimed after",
+            values,
+            f"{times}x not within {PATIENCE_SECONDS} s" if times else "",
+        )
+        for (side, pause, whose), values, times in zip(kinds, seconds, missed, strict=True)
+    ]
+    return Measure("Restart of Postgres", "seconds", RESTART, ("median", "min", "max"), results)
+
+
+def insert_at_once(lanes: Sequence[Lane]) -> tuple[datetime, list[Job]]:
+    """When the server answered, and a job a lane, inserted in no particular order."""
+    answered: datetime | None = None
+    jobs: dict[int, Job] = {}
+    for index in random.sample(range(len(lanes)), len(lanes)):
+        lanes[index].reconnect()
+        answered = answered or lanes[index].now()
+        jobs[index] = lanes[index].insert()
+    assert answered
+    return answered, [jobs[index] for index in range(len(lanes))]
+
+
+def claims(lanes: Sequence[Lane], jobs: Sequence[Job]) -> list[datetime | None]:
+    """When each job was claimed, if it was in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    found: list[datetime | None] = []
+    for lane, job in zip(lanes, jobs, strict=True):
+        try:
+            found.append(lane.wait_for_claims(job, 1, max(1.0, deadline - time.monotonic())))
+        except TooSlow:
+            found.append(None)
+    return found
+
+
+def writes(server: Server, sides: Sides) -> Measure:
+    """Count the updates of a job that reports at each of its stages, and of one that reports all the time."""
+    children = {"bench.queue.busy_child": "10 reports a second", sides.ours.child: "a report a stage"}
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda child: count(server, sides, child, children[child]), children))
+    return Measure("Writes", "updates per job-minute", WRITES, ("median",), results)
+
+
+def count(server: Server, sides: Sides, child: str, words: str) -> Result:
+    side = replace(sides.ours, child=child)
+    lane = sides.lane(server, side)
+    with server.worker(lane, WRITING_SECONDS) as worker:
+        job = lane.insert()
+        wait_for(lambda: lane.times(job).done, 3 * WRITING_SECONDS)
+    # A connection tells the statistics when it ends.
+    worker.wait_until_gone(lane.connection)
+    updates, light = side.updates(lane.connection)
+    note = f"{updates} in {WRITING_SECONDS} s, {light} of them without touching an index"
+    return Result(side.name, words, "updates", [60 * updates / WRITING_SECONDS], note)

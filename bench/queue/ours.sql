@@ -1,0 +1,31 @@
+-- What the bench asks of "TrainingJobs".
+
+-- name: insert
+INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING "Id" AS job, pg_current_xact_id()::xid::text AS insertion;
+
+-- name: times
+-- Until the next write to it, the row's transaction is the one that claimed it.
+SELECT "CreatedAt" AS inserted,
+    pg_xact_commit_timestamp(%(insertion)s::xid) AS insert_committed,
+    "StartedAt" AS claimed,
+    CASE WHEN "Status" = 'Running' THEN pg_xact_commit_timestamp(xmin) END AS claim_committed,
+    "AttemptCount" AS claims,
+    "Status" = 'Completed' AS done
+FROM "TrainingJobs" WHERE "Id" = %(job)s;
+
+-- name: leased_until
+SELECT "LeasedUntil" FROM "TrainingJobs" WHERE "Id" = %(job)s;
+
+-- name: insert_finished
+INSERT INTO "TrainingJobs" ("Status", "ProgressPercentage", "CurrentStage", "AttemptCount", "LeaseVersion",
+    "CreatedAt", "StartedAt", "CompletedAt", "DurationSeconds", "ResultModelVersion", "WorkerId")
+SELECT 'Completed', 100, 'Completed', 1, 1,
+    now() - make_interval(mins => number), now() - make_interval(mins => number),
+    now() - make_interval(mins => number), 60, 'v' || number, 'a worker'
+FROM generate_series(1, %(rows)s) AS number;
+
+-- name: vacuum
+VACUUM ANALYZE "TrainingJobs";
+
+-- name: updates
+SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'TrainingJobs';

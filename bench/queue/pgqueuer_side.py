@@ -1,0 +1,62 @@
+"""pgqueuer on asyncpg, and told to end when its listener fails, as its documentation advises."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pgqueuer.db import SyncPsycopgDriver
+from pgqueuer.queries import SyncQueries
+from psycopg.rows import class_row, scalar_row
+
+from bench.queue.side import Connection, Job, Setup, Times, run
+from worker.database.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+COMMAND = [sys.executable, "-m", "pgqueuer"]
+
+
+def timed(words: str, heartbeat: int, dequeue: int) -> Setup:
+    """Heartbeats are sent at half of their timeout; stale jobs are looked for at every dequeue timeout."""
+    environment = {"HEARTBEAT_TIMEOUT": str(heartbeat), "DEQUEUE_TIMEOUT": str(dequeue)}
+    return Setup(words, heartbeat, max(heartbeat / 2, dequeue), environment)
+
+
+USUAL = timed("defaults: heartbeat timeout 30 s, dequeue timeout 30 s", 30, 30)
+
+
+def patient(seconds: int) -> Setup:
+    """Given up after so many seconds; looked for every second."""
+    return timed(f"heartbeat timeout {seconds} s, dequeue timeout 1 s", seconds, 1)
+
+
+@dataclass(frozen=True)
+class Pgqueuer:
+    name: str = "pgqueuer"
+    packages: tuple[str, ...] = ("pgqueuer", "asyncpg", "uvloop")
+    usual: Setup = USUAL
+
+    def install(self, database: str) -> None:
+        for command in ("install", "autovac"):
+            run([*COMMAND, command], {"PGQUEUER_DSN": database})
+
+    def command(self, setup: Setup) -> list[str]:
+        return [sys.executable, "-m", "bench.queue.pgqueuer_app"]
+
+    def environment(self, setup: Setup, database: str, folder: Path, seconds: float) -> Mapping[str, str]:
+        return {"PGQUEUER_DSN": database, "JOB_SECONDS": str(seconds), **setup.environment}
+
+    def insert(self, connection: Connection) -> Job:
+        return {"job": SyncQueries(SyncPsycopgDriver(connection)).enqueue("bench", None)[0]}
+
+    def times(self, connection: Connection, job: Job) -> Times:
+        times = connection.cursor(row_factory=class_row(Times)).execute(QUERIES["times"], job).fetchone()
+        assert times
+        return times
+
+    def given_up_at(self, connection: Connection, job: Job, setup: Setup) -> datetime:
+        values = {**job, "patience": setup.patience}
+        when = connection.cursor(row_factory=scalar_row).execute(QUERIES["stale_at"], values).fetchone()
+        assert isinstance(when, datetime)
+        return when

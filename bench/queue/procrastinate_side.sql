@@ -1,0 +1,21 @@
+-- What the bench asks of procrastinate's tables.
+
+-- name: insert
+-- The function that its own `defer` calls.
+SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
+    ROW('default', 'bench', 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1
+])) AS job;
+
+-- name: times
+SELECT min(at) FILTER (WHERE type = 'deferred') AS inserted,
+    min(pg_xact_commit_timestamp(xmin)) FILTER (WHERE type = 'deferred') AS insert_committed,
+    max(at) FILTER (WHERE type = 'started') AS claimed,
+    max(pg_xact_commit_timestamp(xmin)) FILTER (WHERE type = 'started') AS claim_committed,
+    count(*) FILTER (WHERE type = 'started') AS claims,
+    bool_or(type = 'succeeded') AS done
+FROM procrastinate_events WHERE job_id = %(job)s;
+
+-- name: stalled_at
+SELECT last_heartbeat + make_interval(secs => %(patience)s)
+FROM procrastinate_jobs AS job JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+WHERE job.id = %(job)s;

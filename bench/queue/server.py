@@ -1,0 +1,170 @@
+"""One Postgres for all sides, and the workers on its databases."""
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import scalar_row
+
+from bench.queue.side import Connection, Job, Setup, Side, Times
+from demo.embedded_postgres import EmbeddedPostgres
+from worker.database.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
+POLL_SECONDS = 0.01
+START_SECONDS = 60
+SUPERVISOR = 'pause=$1; shift; while kill -0 "$PPID"; do "$@"; sleep "$pause"; done'
+
+numbers = itertools.count()
+
+
+class TooSlow(RuntimeError):
+    """What was waited for did not happen in time."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Knows when every transaction was committed; each side's tables are laid down once, then copied."""
+
+    postgres: EmbeddedPostgres
+    folder: Path
+
+    def keep_commit_times(self) -> None:
+        with self.connect(self.postgres.url()) as connection:
+            connection.execute(QUERIES["keep_commit_times"])
+        self.postgres.restart()
+
+    def connect(self, database: str) -> Connection:
+        return psycopg.connect(database, autocommit=True)
+
+    def template(self, side: Side) -> str:
+        """The name of a database with the side's tables."""
+        name = f"template_{next(numbers)}"
+        side.install(self.postgres.create_database(name))
+        return name
+
+    def copy(self, template: str) -> str:
+        """The connection string of a new database that is as `template`."""
+        name = f"bench_{next(numbers)}"
+        with self.connect(self.postgres.url()) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.postgres.url(name)
+
+    @contextmanager
+    def worker(
+        self, lane: "Lane", seconds: float = 0, restart_after: float | None = None
+    ) -> Iterator["WorkerProcess"]:
+        """A worker on a lane, whose jobs take `seconds`; it is killed on leaving.
+
+        With `restart_after`, one that exits is started again after that pause.
+        """
+        name = f"worker-{next(numbers)}"
+        folder = self.folder / f"{name}-{lane.side.name}"
+        folder.mkdir()
+        environment: Mapping[str, str] = {
+            **os.environ,
+            **lane.side.environment(lane.setup, lane.database, folder, seconds),
+            "PGAPPNAME": name,
+            "PGQUEUER_APPLICATION_NAME": name,
+        }
+        command = lane.side.command(lane.setup)
+        if restart_after is not None:
+            command = ["sh", "-c", SUPERVISOR, "supervisor", str(restart_after), *command]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        worker = WorkerProcess(name, process, folder / "log")
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """A running worker; `name` is its name in the server's list of connections."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_idle(self, connection: Connection) -> None:
+        """Raises TooSlow with the end of its log."""
+        try:
+            wait_for(lambda: self._asks(connection, "is_idle"), START_SECONDS)
+        except TooSlow as error:
+            end = self.log.read_text(errors="replace")[-2000:]
+            raise TooSlow(f"{self.log.parent.name} was idle {error}; its log ends with:\n{end}") from None
+
+    def wait_until_gone(self, connection: Connection) -> None:
+        wait_for(lambda: self._asks(connection, "is_gone"), START_SECONDS)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _asks(self, connection: Connection, query: str) -> bool:
+        row = connection.execute(QUERIES[query], {"name": self.name}).fetchone()
+        return row == (True,)
+
+
+@dataclass
+class Lane:
+    """A side with a setup on a database of its own."""
+
+    server: Server
+    side: Side
+    setup: Setup
+    template: str
+    database: str = field(init=False)
+    connection: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.database = self.server.copy(self.template)
+        self.connection = self.server.connect(self.database)
+
+    def reconnect(self) -> None:
+        self.connection.close()
+        self.connection = self.server.connect(self.database)
+
+    def insert(self) -> Job:
+        return self.side.insert(self.connection)
+
+    def times(self, job: Job) -> Times:
+        return self.side.times(self.connection, job)
+
+    def given_up_at(self, job: Job) -> datetime:
+        return self.side.given_up_at(self.connection, job, self.setup)
+
+    def now(self) -> datetime:
+        when = self.connection.cursor(row_factory=scalar_row).execute(QUERIES["now"]).fetchone()
+        assert isinstance(when, datetime)
+        return when
+
+    def wait_for_claims(self, job: Job, claims: int, seconds: float) -> datetime:
+        """When the job was claimed for the given time. Raises TooSlow."""
+        wait_for(lambda: self.times(job).claims >= claims, seconds)
+        claimed = self.times(job).claimed
+        assert claimed
+        return claimed
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    """Ask until it is so. Raises TooSlow."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TooSlow(f"not within {seconds:g} s")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,15 @@
+-- What the bench asks of the server itself.
+
+-- name: keep_commit_times
+ALTER SYSTEM SET track_commit_timestamp = on;
+
+-- name: now
+SELECT clock_timestamp();
+
+-- name: is_idle
+-- A worker that has connected and then did nothing for a while.
+SELECT coalesce(bool_and(state = 'idle' AND clock_timestamp() - state_change > interval '0.3 s'), false)
+FROM pg_stat_activity WHERE application_name = %(name)s;
+
+-- name: is_gone
+SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(name)s);

@@ -1,0 +1,125 @@
+"""What a backend does to the shop's tables, and what it finds there and on the disk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from tests.faults.workers import DEADLINE, wait_until
+from tests.shop import Shop
+
+
+def status(shop: Shop, job_id: UUID, *wanted: str, seconds: float = DEADLINE) -> dict[str, Any]:
+    """Wait until the job has one of these statuses, and give its row."""
+
+    def look() -> dict[str, Any] | None:
+        job = shop.job(job_id)
+        return job if job["Status"] in wanted else None
+
+    return wait_until(look, f"job {job_id} to be {' or '.join(wanted)}", seconds)
+
+
+def insert_job(shop: Shop, max_attempts: int = 3) -> UUID:
+    job_id = shop.insert_job()
+    if max_attempts != 3:
+        with shop.connect() as connection:
+            connection.execute(
+                'UPDATE "TrainingJobs" SET "MaxAttempts" = %s WHERE "Id" = %s', (max_attempts, job_id)
+            )
+    return job_id
+
+
+def expire_lease(shop: Shop, job_id: UUID) -> None:
+    """Let the lease of a dead worker be over, for a test that is not about waiting for that."""
+    with shop.connect() as connection:
+        connection.execute(
+            """UPDATE "TrainingJobs" SET "LeasedUntil" = now() - interval '1 second'
+            WHERE "Id" = %s AND "Status" = 'Running'""",
+            (job_id,),
+        )
+
+
+def insert_active_model(shop: Shop, version: str = "v1700000000_20231114") -> None:
+    """A model that is published and active, row and folder."""
+    folder = shop.models / version
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text("{}")
+    with shop.connect() as connection:
+        connection.execute(
+            """INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "TotalPhotosUsed",
+            "TotalProductsUsed", "IsActive", "CreatedAt", "UpdatedAt")
+            VALUES (gen_random_uuid(), %s, now(), %s, 10, 2, true, now(), now())""",
+            (version, f"models/{version}"),
+        )
+
+
+def files(shop: Shop) -> dict[str, int]:
+    """Every file and folder that clients see below `models/`, with the time of its last change."""
+    paths = [path for path in shop.models.rglob("*") if ".staging" not in path.parts]
+    return {str(path.relative_to(shop.models)): path.stat().st_mtime_ns for path in sorted(paths)}
+
+
+def staged(shop: Shop) -> list[str]:
+    return [path.name for path in shop.models.glob(".staging/*/*")]
+
+
+def assert_published_once(shop: Shop, job: dict[str, Any]) -> None:
+    """One model, one folder, both of this job, and the folder is whole."""
+    [model] = shop.models_in_database()
+    assert (model["Version"], model["IsActive"]) == (job["ResultModelVersion"], True)
+    [folder] = shop.models.glob("v*")
+    assert folder.name == model["Version"]
+    assert {"model.json", "product_mapping.json", "metadata.json"} <= {path.name for path in folder.iterdir()}
+    assert str(job["Id"]) in (folder / "metadata.json").read_text()
+
+
+def assert_nothing_published(shop: Shop) -> None:
+    assert shop.models_in_database() == []
+    assert list(shop.models.glob("v*")) == []
+
+
+@contextmanager
+def models_locked(shop: Shop) -> Iterator[None]:
+    """Nobody else reads or writes "ModelMetadata" meanwhile: a worker stays in its last transaction."""
+    with shop.connect() as connection, connection.transaction():
+        connection.execute('LOCK TABLE "ModelMetadata" IN ACCESS EXCLUSIVE MODE')
+        yield
+
+
+def wait_for_deploy(shop: Shop) -> None:
+    """Wait until a worker is in its last transaction, and waits there for "ModelMetadata"."""
+
+    def look() -> bool:
+        with shop.connect() as connection:
+            cursor = connection.execute("""SELECT FROM pg_locks WHERE NOT granted
+                AND relation = '"ModelMetadata"'::regclass
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
+            return cursor.fetchone() is not None
+
+    wait_until(look, 'a worker that waits for "ModelMetadata"')
+
+
+@contextmanager
+def commits_held(shop: Shop) -> Iterator[None]:
+    """Whoever inserts into "ModelMetadata" stays in its COMMIT meanwhile."""
+    with shop.connect() as connection:
+        connection.execute("""
+            CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER wait_at_commit AFTER INSERT ON "ModelMetadata"
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_at_commit();
+            SELECT pg_advisory_lock(1);
+        """)
+        yield
+
+
+def wait_for_commit(shop: Shop) -> int:
+    """Wait until a worker waits in its COMMIT, and give the process of its connection in Postgres."""
+
+    def look() -> int | None:
+        with shop.connect() as connection:
+            row = connection.execute("""SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""").fetchone()
+            return row["pid"] if row else None
+
+    return wait_until(look, "a worker in its COMMIT")

@@ -1,0 +1,223 @@
+"""Chaos: a worker is killed every second and Postgres twice, and no job may be lost or done twice by it.
+
+`python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits 1 at any loss.
+"""
+
+import argparse
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.embedded_postgres import EmbeddedPostgres
+from tests.faults.chaos_audit import Audit
+from tests.faults.chaos_history import history, longest_return, remember
+from tests.faults.workers import Worker, Workers
+from tests.shop import Shop
+from worker.database.migrate import MIGRATIONS, migrate
+from worker.events import Event
+
+LEASE_SECONDS = 3.0
+KILL_SECONDS = 1.0
+# Now and then a worker only freezes, for longer than its lease.
+FREEZE_EVERY = 5
+FREEZE_SECONDS = LEASE_SECONDS + 1
+DRAIN_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened, and what must not have."""
+
+    figures: dict[str, object]
+    losses: list[str]
+
+
+@dataclass
+class Chaos:
+    """A run of at least `seconds` and `jobs`, by `crew` workers at a time."""
+
+    seconds: float
+    jobs: int
+    crew: int
+    server: EmbeddedPostgres
+    shop: Shop
+    workers: Workers
+    _staff: list[Worker] = field(default_factory=list)
+    _killed: dict[Path, datetime] = field(default_factory=dict)
+    _frozen: list[tuple[float, Worker]] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _losses: list[str] = field(default_factory=list)
+
+    def disturb(self) -> None:
+        """Kill and replace workers, and restart Postgres, while there are jobs to do."""
+        began, inserted, rounds = time.monotonic(), 0, 0
+        restarts: list[Callable[[], None]] = [self.server.restart, self._crash]
+        while (spent := time.monotonic() - began) < self.seconds or inserted < self.jobs or restarts:
+            inserted += self._insert_jobs()
+            self._fill_staff()
+            if restarts and spent > self.seconds * (3 - len(restarts)) / 3:
+                restarts.pop(0)()
+                self._counts["restarts"] += 1
+            if rounds % FREEZE_EVERY == 0:
+                self._freeze(random.choice(self._staff))
+            time.sleep(max(0.0, KILL_SECONDS - (time.monotonic() - began - spent)))
+            self._thaw(time.monotonic())
+            self._kill(self._staff.pop(random.randrange(len(self._staff))))
+            rounds += 1
+
+    def drain(self) -> None:
+        """Let the workers end what is left, stop them, and have a new one clear up."""
+        self._thaw(float("inf"))
+        self._fill_staff()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while (left := self._count("Pending", "Running")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if left:
+            self._losses.append(f"{left} jobs did not end within {DRAIN_SECONDS:g} s")
+        self._look_after_staff()
+        for worker in self._staff:
+            worker.signal(signal.SIGTERM)
+        self._see_off(*self._staff)
+        self._see_off(self.workers.start("run", "--until-idle"))
+
+    def outcome(self) -> Outcome:
+        """Look at everything that is left; changes nothing."""
+        with self.shop.connect() as connection:
+            jobs = connection.execute('SELECT * FROM "TrainingJobs"').fetchall()
+        changes = history(self.shop)
+        audit = Audit(
+            self.shop, jobs, changes, {each.log: each.log.read_text() for each in self.workers.started}
+        )
+        losses = self._losses + list(audit.losses())
+        said = Counter(event["event"] for events in audit.events() for event in events)
+        figures = {
+            "jobs": len(jobs),
+            "workers killed": len(self._killed),
+            "workers frozen": self._counts["frozen"],
+            "Postgres restarts": self._counts["restarts"],
+            "completions": sum(change.new == "Completed" for job in changes.values() for change in job),
+            "jobs rescued": said[Event.JOB_RESCUED],
+            "leases lost": said[Event.LEASE_LOST],
+            "retries": said[Event.JOB_RETRIED],
+            "most attempts at a job": max(job["AttemptCount"] for job in jobs),
+            "longest from kill to running again": f"{longest_return(changes, self._died(audit)):.1f} s",
+            "orphans awaiting clean-up": len(audit.orphans()),
+            "empty reservations awaiting clean-up": len(audit.reservations()),
+            "losses": len(losses),
+        }
+        return Outcome(figures, losses)
+
+    def _died(self, audit: Audit) -> dict[str, datetime]:
+        logs = zip(self.workers.started, audit.events(), strict=True)
+        return {
+            events[0]["worker"]: self._killed[worker.log]
+            for worker, events in logs
+            if events and worker.log in self._killed
+        }
+
+    def _insert_jobs(self) -> int:
+        """So many that no worker is idle."""
+        wanted = max(0, 3 * self.crew - self._count("Pending"))
+        with self.shop.connect() as connection:
+            connection.execute(
+                'INSERT INTO "TrainingJobs" ("MaxAttempts") SELECT 50 FROM generate_series(1, %s)', (wanted,)
+            )
+        return wanted
+
+    def _count(self, *statuses: str) -> int:
+        with self.shop.connect() as connection:
+            row: Any = connection.execute(
+                'SELECT count(*) FROM "TrainingJobs" WHERE "Status" = ANY (%s)', (list(statuses),)
+            ).fetchone()
+        return int(row["count"])
+
+    def _fill_staff(self) -> None:
+        self._look_after_staff()
+        while len(self._staff) < self.crew:
+            settings = {"POLL_SECONDS": "0.5", "RETRY_SECONDS": "0", "LEASE_SECONDS": str(LEASE_SECONDS)}
+            stub = {"STUB_SECONDS": f"{random.uniform(0.1, 0.5):.2f}"}
+            self._staff.append(self.workers.start(**settings | stub))
+
+    def _look_after_staff(self) -> None:
+        for worker in [worker for worker in self._staff if worker.process.poll() is not None]:
+            self._staff.remove(worker)
+            self._losses.append(f"the worker of {worker.log} ended by itself: {worker.process.returncode}")
+
+    def _see_off(self, *workers: Worker) -> None:
+        for worker in workers:
+            if (code := worker.ended()) != 0:
+                self._losses.append(f"the worker of {worker.log} ended with {code}")
+
+    def _kill(self, worker: Worker) -> None:
+        worker.signal(signal.SIGKILL)
+        self._killed[worker.log] = datetime.now(UTC)
+        worker.process.wait()
+
+    def _freeze(self, worker: Worker) -> None:
+        worker.signal(signal.SIGSTOP)
+        self._frozen.append((time.monotonic() + FREEZE_SECONDS, worker))
+        self._counts["frozen"] += 1
+
+    def _thaw(self, now: float) -> None:
+        for until, worker in self._frozen:
+            if until <= now:
+                worker.signal(signal.SIGCONT)
+        self._frozen = [(until, worker) for until, worker in self._frozen if until > now]
+
+    def _crash(self) -> None:
+        self.server.kill()
+        self.server.start()
+
+
+def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
+    """A whole run; its models and logs stay in `folder`, its processes and its database do not."""
+    with EmbeddedPostgres() as server:
+        shop = Shop(server.create_database("chaos"), folder / "storage", folder / "models")
+        migrate(shop.database, MIGRATIONS)
+        remember(shop)
+        workers = Workers(shop, folder)
+        chaos = Chaos(seconds, jobs, crew, server, shop, workers)
+        try:
+            chaos.disturb()
+            chaos.drain()
+            return chaos.outcome()
+        finally:
+            for worker in workers.started:
+                worker.process.kill()
+                worker.process.wait()
+
+
+def main() -> None:
+    """Exits 1 when anything was lost; then the models and logs are kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long workers are killed, at least")
+    parser.add_argument("--jobs", type=int, default=100, help="how many jobs are done, at least")
+    parser.add_argument("--workers", type=int, default=4, help="how many workers there are at a time")
+    wanted = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    outcome = run(60 * wanted.minutes, wanted.jobs, wanted.workers, folder)
+    console, table = Console(), Table("chaos", "")
+    for name, value in outcome.figures.items():
+        table.add_row(name, str(value))
+    console.print(table)
+    for loss in outcome.losses:
+        console.print(f"LOSS: {loss[:500]}", style="red", markup=False, soft_wrap=True)
+    if outcome.losses:
+        sys.exit(f"The models and logs are in {folder}.")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What must hold when a chaos run is over; each breach is a loss, told in a sentence."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tests.faults.chaos_history import Change
+from tests.faults.stub_child import FILES
+from tests.shop import Shop
+from worker.events import Event
+from worker.registry.folder import STAGING
+
+ENDED = ("Completed", "Failed", "Cancelled")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The end of a run: the shop, its jobs' rows and their changes, and each worker's log."""
+
+    shop: Shop
+    jobs: Sequence[Row]
+    history: Mapping[UUID, Sequence[Change]]
+    logs: Mapping[Path, str]
+
+    def events(self) -> list[list[Row]]:
+        """What each worker logged, as far as it can be read."""
+        return [[event for _, event in _parse(text) if event] for text in self.logs.values()]
+
+    def orphans(self) -> list[Path]:
+        """Published folders without a row; a worker's start removes them when they are a day old."""
+        versions = {job["ResultModelVersion"] for job in self.jobs}
+        return [path for path in sorted(self.shop.models.glob("v*")) if path.name not in versions]
+
+    def reservations(self) -> list[Path]:
+        """Empty folders of versions that nobody published: their worker died between two system calls."""
+        place = self.shop.models
+        return [
+            path for path in self._staged() if not any(path.iterdir()) and not (place / path.name).exists()
+        ]
+
+    def losses(self) -> Iterator[str]:
+        """Every promise that was broken."""
+        for job in self.jobs:
+            yield from self._of_job(job)
+            if job["Status"] == "Completed":
+                folder = self.shop.models / job["ResultModelVersion"]
+                yield from _of_folder(folder, {"job_id": str(job["Id"]), "version": folder.name})
+        yield from self._of_models()
+        yield from self._of_orphans()
+        if left := [path.name for path in self._staged() if path not in self.reservations()]:
+            yield f"{len(left)} staged folders were left behind: {left}"
+        for log, text in self.logs.items():
+            yield from _of_log(log, text)
+
+    def _of_job(self, job: Row) -> Iterator[str]:
+        name, changes = f"job {job['Id']}", self.history.get(job["Id"], [])
+        if job["Status"] != "Completed":
+            yield f"{name} is {job['Status']}: {job['ErrorCode']} {job['ErrorMessage']}"
+        completions = sum(change.new == "Completed" for change in changes)
+        if completions != 1:
+            yield f"{name} was completed {completions} times"
+        if after := [change for change in changes if change.old in ENDED]:
+            yield f"{name} went on after its end: {after}"
+        claims = sum(change.new == "Running" for change in changes)
+        # Nobody was asked to stop while there were jobs, so no attempt was given back.
+        if not 1 <= job["AttemptCount"] == job["LeaseVersion"] == claims:
+            yield f"{name} was claimed {claims} times, but has {job['AttemptCount']} attempts"
+
+    def _of_models(self) -> Iterator[str]:
+        models = self.shop.models_in_database()
+        results = Counter(job["ResultModelVersion"] for job in self.jobs if job["Status"] == "Completed")
+        if results != Counter(model["Version"] for model in models):
+            yield f"{len(models)} models and {results.total()} completed jobs do not fit together"
+        if (active := sum(model["IsActive"] for model in models)) != 1:
+            yield f"{active} models are active"
+
+    def _of_orphans(self) -> Iterator[str]:
+        unexplained = Counter(job for events in self.events() for job in _ended_at_the_commit(events))
+        for orphan in self.orphans():
+            job_id = json.loads((orphan / "metadata.json").read_text())["job_id"]
+            yield from _of_folder(orphan, {"job_id": job_id, "version": orphan.name})
+            unexplained[job_id] -= 1
+            if unexplained[job_id] < 0:
+                yield f"{orphan} has no row, and no worker of its job ended between rename and commit"
+
+    def _staged(self) -> list[Path]:
+        return sorted(self.shop.models.glob(f"{STAGING}/*"))
+
+
+def _ended_at_the_commit(events: Sequence[Row]) -> Iterator[str]:
+    """The jobs that a worker had trained, and of which it never said what became of them."""
+    trained = None
+    for event in events:
+        match event["event"]:
+            case Event.STAGE_FINISHED if event["stage"] == "deploy":
+                trained = event["job_id"]
+            case Event.LEASE_LOST if trained:
+                yield trained
+                trained = None
+            case Event.JOB_CLAIMED | Event.JOB_COMPLETED:
+                trained = None
+    if trained:
+        yield trained
+
+
+def _of_folder(folder: Path, content: dict[str, str]) -> Iterator[str]:
+    if not folder.is_dir():
+        yield f"{folder} is not there, but its row is"
+        return
+    for name in FILES:
+        try:
+            found = json.loads((folder / name).read_text())
+        except (OSError, ValueError) as error:
+            yield f"{folder / name} is torn: {error}"
+        else:
+            if found != content:
+                yield f"{folder / name} is of another job: {found}"
+
+
+def _of_log(log: Path, text: str) -> Iterator[str]:
+    for line, event in _parse(text):
+        if event is None:
+            yield f"{log} has a line that is no event: {line}"
+        # A child may stumble over its folder's removal once its job is another worker's.
+        elif "Traceback" in line and event["event"] != Event.CHILD_DIED:
+            yield f"{log} has a stack trace: {line}"
+
+
+def _parse(text: str) -> Iterator[tuple[str, Row | None]]:
+    """Each line that was written to its end, and the event that it is."""
+    whole, _, _ = text.rpartition("\n")
+    for line in whole.splitlines():
+        try:
+            yield line, json.loads(line)
+        except ValueError:
+            yield line, None

@@ -1,0 +1,9 @@
+"""The stub that stays in a stage, and that SIGTERM does not move either."""
+
+import signal
+
+from tests.faults.held_child import main
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    main()

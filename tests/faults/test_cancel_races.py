@@ -1,0 +1,103 @@
+"""A cancel that meets the job's last write: whoever was first is heard, and never half of either."""
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from worker.daemon.deployment import deploy
+from worker.database.connection import Database
+from worker.queue.jobs import CancelRequested, Claim, JobQueue
+from worker.registry.folder import VersionFolder, discard, reserve
+from worker.training.job import Accuracy, TrainedModel
+
+Backend = psycopg.AsyncConnection[Any]
+
+RACES = 200
+TRAINED = TrainedModel(Accuracy(1.0, 1.0, 10, 2), 10, 2, {})
+QUEUE = JobQueue("racer", 60)
+
+
+async def value(backend: Backend, query: str, *values: object) -> Any:
+    row = await (await backend.execute(query, values)).fetchone()
+    return row[0] if row else None
+
+
+async def claimed(database: Database, backend: Backend) -> Claim:
+    await backend.execute('INSERT INTO "TrainingJobs" DEFAULT VALUES')
+    async with database.transaction() as connection:
+        claim = await QUEUE.claim(connection)
+    assert claim
+    return claim
+
+
+def trained(models: Path, claim: Claim, number: int) -> VersionFolder:
+    # A second of its own for each, or the last race would try the versions of all before it.
+    folder = reserve(models, claim.started_at + timedelta(seconds=10 * number), claim.name)
+    (folder.staged / "model.json").write_text(str(claim.job_id))
+    return folder
+
+
+async def cancel(backend: Backend, job_id: UUID) -> bool:
+    """The statement of docs/contract.md; whether it found the job unfinished."""
+    cursor = await backend.execute(
+        """UPDATE "TrainingJobs" SET "CancelRequestedAt" = now()
+        WHERE "Id" = %s AND "Status" IN ('Pending', 'Running')""",
+        (job_id,),
+    )
+    return cursor.rowcount == 1
+
+
+async def finish(database: Database, claim: Claim, folder: VersionFolder) -> bool:
+    """What an attempt does when its child has finished; whether the job completed."""
+    try:
+        await deploy(database, QUEUE, claim, folder, TRAINED)
+    except CancelRequested:
+        async with database.transaction() as connection:
+            await QUEUE.cancel(connection, claim)
+        return False
+    finally:
+        discard(folder)
+    return True
+
+
+async def test_of_a_cancel_and_the_last_transaction_exactly_one_wins(database: str, tmp_path: Path) -> None:
+    completed = cancelled = 0
+    usual = 0.005
+    async with (
+        Database(database) as pool,
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as backend,
+    ):
+        for number in range(RACES):
+            claim = await claimed(pool, backend)
+            folder = trained(tmp_path, claim, number)
+            finishing = asyncio.create_task(finish(pool, claim, folder))
+            begun = time.monotonic()
+            await asyncio.sleep(random.uniform(0, 1.5 * usual))
+            was_heard = await cancel(backend, claim.job_id)
+            has_completed = await finishing
+            assert was_heard is not has_completed
+
+            query = 'SELECT "Status" FROM "TrainingJobs" WHERE "Id" = %s'
+            status = await value(backend, query, claim.job_id)
+            active = await value(backend, 'SELECT "Version" FROM "ModelMetadata" WHERE "IsActive"')
+            query = 'SELECT count(*) FROM "ModelMetadata" WHERE "Version" = %s'
+            registered = await value(backend, query, folder.version)
+            if has_completed:
+                completed += 1
+                usual = 0.9 * usual + 0.1 * (time.monotonic() - begun)
+                assert (status, registered, active) == ("Completed", 1, folder.version)
+                assert (folder.place / "model.json").read_text() == str(claim.job_id)
+            else:
+                cancelled += 1
+                assert (status, registered) == ("Cancelled", 0)
+                assert not folder.place.exists()
+            assert not folder.staged.parent.exists()
+    assert len(list(tmp_path.glob("v*"))) == completed
+    assert completed > 0, "no race was won by the job"
+    assert cancelled > 0, "no race was won by the cancel"

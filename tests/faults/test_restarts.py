@@ -1,0 +1,86 @@
+"""Postgres is restarted, or crashes, under a worker: no job is lost, and nobody has to restart the worker."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from demo.embedded_postgres import EmbeddedPostgres
+from tests.faults.backend import assert_published_once, status
+from tests.faults.workers import Workers, wait_until
+from tests.shop import Shop
+from worker.database.migrate import MIGRATIONS, migrate
+from worker.events import Event
+
+ENDED = ("Completed", "Failed", "Cancelled")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server of its own: the one that the tests share must not be restarted."""
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture
+def shop(server: EmbeddedPostgres, tmp_path: Path) -> Shop:
+    """A shop without products: stubs need none."""
+    database = server.create_database(f"test_{secrets.token_hex(6)}")
+    migrate(database, MIGRATIONS)
+    return Shop(database, tmp_path / "storage", tmp_path / "models")
+
+
+def crash(server: EmbeddedPostgres) -> None:
+    server.kill()
+    server.start()
+
+
+@pytest.mark.parametrize("disturb", [EmbeddedPostgres.restart, crash])
+def test_a_running_job_goes_on_while_postgres_comes_back(
+    shop: Shop, server: EmbeddedPostgres, workers: Workers, disturb: Callable[[EmbeddedPostgres], None]
+) -> None:
+    job = shop.insert_job()
+    worker = workers.start(STUB_SECONDS="3", LEASE_SECONDS="60")
+    worker.saw(Event.STAGE_STARTED, stage="build_model")
+    disturb(server)
+    row = status(shop, job, *ENDED)
+    assert (row["Status"], row["AttemptCount"], row["LeaseVersion"]) == ("Completed", 1, 1)
+    assert_published_once(shop, row)
+    worker.saw(Event.JOB_COMPLETED)
+    names = worker.names()
+    assert names.count(Event.CHILD_STARTED) == 1
+    assert names.count(Event.DATABASE_LOST) == names.count(Event.DATABASE_BACK) <= 1
+
+
+@pytest.mark.parametrize("disturb", [EmbeddedPostgres.restart, crash])
+def test_an_idle_worker_listens_again_once_postgres_is_back(
+    shop: Shop, server: EmbeddedPostgres, workers: Workers, disturb: Callable[[EmbeddedPostgres], None]
+) -> None:
+    worker = workers.start(POLL_SECONDS="60")
+    worker.saw(Event.LISTENING)
+    disturb(server)
+    wait_until(lambda: worker.names().count(Event.LISTENING) >= 2, "listening again")
+    job = shop.insert_job()
+    # Much less than POLL_SECONDS: it was told of the job.
+    wait_until(lambda: Event.JOB_CLAIMED in worker.names(), "a notification of a new job", seconds=30)
+    assert status(shop, job, *ENDED)["Status"] == "Completed"
+    assert worker.names().count(Event.DATABASE_LOST) == worker.names().count(Event.DATABASE_BACK)
+
+
+def test_a_hot_standby_is_waited_for_until_it_takes_writes(shop: Shop, workers: Workers) -> None:
+    """A standby answers and refuses to write, as a database that is read-only by default does."""
+    name = conninfo_to_dict(shop.database)["dbname"]
+    with shop.connect() as connection:
+        job = shop.insert_job()
+        read_only = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+        connection.execute(read_only.format(sql.Identifier(str(name)), sql.SQL("on")))
+        worker = workers.start()
+        worker.saw(Event.DATABASE_LOST)
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(read_only.format(sql.Identifier(str(name)), sql.SQL("off")))
+    worker.saw(Event.JOB_COMPLETED)
+    assert status(shop, job, "Completed")["AttemptCount"] == 1
+    assert worker.names().count(Event.DATABASE_LOST) == worker.names().count(Event.DATABASE_BACK) == 1

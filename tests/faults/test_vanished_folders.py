@@ -1,0 +1,63 @@
+"""Folders that vanish under a worker, by another worker's work or somebody's tidying."""
+
+import asyncio
+import shutil
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.backend import (
+    insert_active_model,
+    insert_job,
+    models_locked,
+    staged,
+    status,
+    wait_for_deploy,
+)
+from tests.faults.workers import Workers
+from tests.shop import Shop
+from worker.registry.folder import STAGING, discard, reserve
+from worker.registry.orphans import remove_orphans
+
+LOOKS = 500
+
+
+def test_a_model_whose_files_were_tidied_away_does_not_become_the_active_one(
+    shop: Shop, workers: Workers
+) -> None:
+    insert_active_model(shop)
+    before = shop.models_in_database()
+    job_id = insert_job(shop, max_attempts=1)
+    with models_locked(shop):
+        workers.start(LEASE_SECONDS="60")
+        wait_for_deploy(shop)
+        shutil.rmtree(shop.models / STAGING)
+    job = status(shop, job_id, "Completed", "Failed")
+    assert (job["Status"], job["ResultModelVersion"]) == ("Failed", None)
+    assert shop.models_in_database() == before
+    assert staged(shop) == []
+
+
+async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def others(start: int) -> None:
+        second = 0
+        while not done.is_set():
+            second = (second + 1) % 50
+            discard(reserve(tmp_path, datetime.fromtimestamp(start + second, UTC), "theirs"))
+
+    async def yes(_: str) -> bool:
+        await asyncio.sleep(0)
+        return True
+
+    threads = [threading.Thread(target=others, args=(1_700_000_000 + 1000 * n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(LOOKS):
+            assert await remove_orphans(tmp_path, yes, yes) == []
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()

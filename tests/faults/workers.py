@@ -1,0 +1,137 @@
+"""Workers that a test starts, watches by their logs, and that are gone when it ends, however it ends."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from tests.shop import Shop
+from worker.events import Event
+
+DEADLINE = 100.0
+
+Found = TypeVar("Found")
+
+
+def wait_until(look: Callable[[], Found | None], what: str, seconds: float = DEADLINE) -> Found:
+    """What `look` gives as soon as it is true; fails with `what` where it stays false."""
+    deadline = time.monotonic() + seconds
+    while True:
+        late = time.monotonic() > deadline
+        if found := look():
+            return found
+        assert not late, f"waited {seconds:g} s in vain: {what}"
+        time.sleep(0.02)
+
+
+def living(group: int) -> list[psutil.Process]:
+    """The processes of a group that run; those that wait to be reaped do not."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker process and its log."""
+
+    process: "subprocess.Popen[str]"
+    log: Path
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event so far; a line that is none, such as a stack trace, fails the test."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError:
+            raise AssertionError(f"the log has lines that are no events:\n{whole}") from None
+
+    def names(self) -> list[str]:
+        return [event["event"] for event in self.events()]
+
+    def saw(self, event: Event, **fields: object) -> dict[str, Any]:
+        """Wait until the log has this event with these fields, and give it."""
+
+        def look() -> dict[str, Any] | None:
+            dead = self.process.poll() is not None
+            for logged in self.events():
+                if logged["event"] == event and fields.items() <= logged.items():
+                    return logged
+            assert not dead, f"it ended before {event} {fields}:\n{self.log.read_text()}"
+            return None
+
+        return wait_until(look, f"{event} {fields} in the log {self.log}")
+
+    def child(self) -> int:
+        """The process group of its latest training child."""
+        self.saw(Event.CHILD_STARTED)
+        group: int = [event["child_pid"] for event in self.events() if "child_pid" in event][-1]
+        return group
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for its end and give its exit status."""
+        wait_until(lambda: self.process.poll() is not None, f"the end of the worker of {self.log}")
+        return self.process.returncode
+
+    def childless(self) -> None:
+        """Wait until no training child that it started is left."""
+        for group in [event["child_pid"] for event in self.events() if "child_pid" in event]:
+            wait_until(lambda group=group: not living(group), f"the end of the child {group}")  # type: ignore[misc]
+
+    def kill(self) -> None:
+        """End it, and whatever it left running, without a word."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
+                group = json.loads(line)["child_pid"]
+                if living(group):
+                    os.killpg(group, signal.SIGKILL)
+
+
+@dataclass
+class Workers:
+    """Starts workers with a stub for a training child, and a lease that ends soon."""
+
+    shop: Shop
+    folder: Path
+    started: list[Worker] = field(default_factory=list)
+
+    def start(self, *arguments: str, **settings: str) -> Worker:
+        log = self.folder / f"worker-{len(self.started) + 1}.log"
+        log.touch()
+        usual = {"LEASE_SECONDS": "3", "RETRY_SECONDS": "0.1", "HEALTH_FILE": str(log.with_suffix(".health"))}
+        process = self.shop.worker(
+            *(arguments or ("run",)),
+            module="tests.faults.worker",
+            log_file=str(log),
+            **(usual | settings),
+        )
+        self.started.append(Worker(process, log))
+        return self.started[-1]
+
+    def run_until_idle(self, **settings: str) -> Worker:
+        """Start one that exits 0 when no job is due, and wait for that."""
+        worker = self.start("run", "--until-idle", **settings)
+        assert worker.ended() == 0, worker.log.read_text()
+        return worker
+
+    def end(self) -> None:
+        for worker in self.started:
+            worker.kill()
