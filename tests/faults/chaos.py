@@ -114,7 +114,7 @@ class Chaos:
             "most attempts at a job": max(job["AttemptCount"] for job in jobs),
             "longest from kill to running again": f"{longest_return(changes, self._died(audit)):.1f} s",
             "orphans awaiting clean-up": len(audit.orphans()),
-            "empty reservations awaiting clean-up": len(audit.reservations()),
+            "versions reserved by the dead": len(audit.reservations()),
             "losses": len(losses),
         }
         return Outcome(figures, losses)
@@ -206,6 +206,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100, help="how many jobs are done, at least")
     parser.add_argument("--workers", type=int, default=4, help="how many workers there are at a time")
     wanted = parser.parse_args()
+    # Its workers must not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Chaos was ended by SIGTERM."))
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     outcome = run(60 * wanted.minutes, wanted.jobs, wanted.workers, folder)
     console, table = Console(), Table("chaos", "")

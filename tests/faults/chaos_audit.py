@@ -38,10 +38,10 @@ class Audit:
         return [path for path in sorted(self.shop.models.glob("v*")) if path.name not in versions]
 
     def reservations(self) -> list[Path]:
-        """Empty folders of versions that nobody published: their worker died between two system calls."""
-        place = self.shop.models
+        """Empty, and not published: for an hour the version of a worker that died is not given to another."""
+        models = self.shop.models
         return [
-            path for path in self._staged() if not any(path.iterdir()) and not (place / path.name).exists()
+            path for path in self._staged() if not any(path.iterdir()) and not (models / path.name).exists()
         ]
 
     def losses(self) -> Iterator[str]:
@@ -53,7 +53,8 @@ class Audit:
                 yield from _of_folder(folder, {"job_id": str(job["Id"]), "version": folder.name})
         yield from self._of_models()
         yield from self._of_orphans()
-        if left := [path.name for path in self._staged() if path not in self.reservations()]:
+        reserved = self.reservations()
+        if left := [path.name for path in self._staged() if path not in reserved]:
             yield f"{len(left)} staged folders were left behind: {left}"
         for log, text in self.logs.items():
             yield from _of_log(log, text)
