@@ -128,6 +128,51 @@ async def test_a_released_job_has_its_attempt_back(database: str) -> None:
         assert (again.attempt, again.lease_version) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("its worker is lost", "Failed"),
+        ("its worker is lost after a cancel", "Cancelled"),
+        ("it is interrupted too often", "Failed"),
+        ("it is cancelled as it waits to be tried again", "Cancelled"),
+    ],
+)
+async def test_a_job_that_had_started_ends_with_its_duration(database: str, ending: str, status: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection, '("MaxAttempts") VALUES (1)')
+        claim = await queue.claim(connection)
+        assert claim
+        age = """UPDATE "TrainingJobs" SET "StartedAt" = "StartedAt" - interval '100 seconds',
+            "LeasedUntil" = now() - interval '1 second'"""
+        await connection.execute(age)
+        request = 'UPDATE "TrainingJobs" SET "CancelRequestedAt" = now()'
+        match ending:
+            case "its worker is lost":
+                await queue.rescue(connection)
+            case "its worker is lost after a cancel":
+                await connection.execute(request)
+                await queue.rescue(connection)
+            case "it is interrupted too often":
+                await queue.release(connection, claim, max_interruptions=0)
+            case _:
+                await queue.retry(connection, claim, ErrorCode.CHILD_DIED, "Try again.", 3600)
+                await connection.execute(request)
+        assert await value(connection, "Status", job) == status
+        started, ended = [await value(connection, name, job) for name in ("StartedAt", "CompletedAt")]
+        seconds = await value(connection, "DurationSeconds", job)
+        assert seconds == pytest.approx((ended - started).total_seconds())  # type: ignore[operator]
+        assert 100 < seconds < 200  # type: ignore[operator]
+
+
+async def test_a_job_that_never_started_ends_without_a_duration(database: str) -> None:
+    async with connected(database) as connection:
+        job = await insert(connection)
+        await connection.execute('UPDATE "TrainingJobs" SET "CancelRequestedAt" = now()')
+        assert await value(connection, "Status", job) == "Cancelled"
+        assert await value(connection, "DurationSeconds", job) is None
+
+
 async def test_an_insert_wakes_a_listener_also_after_its_connection_was_killed(database: str) -> None:
     wakeup = Wakeup(database)
     wake = wakeup.event

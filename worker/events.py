@@ -30,5 +30,6 @@ class Event(StrEnum):
     JOB_CANCELLED = "job_cancelled"
     JOB_RESCUED = "job_rescued"
     ORPHAN_REMOVED = "orphan_removed"
+    ORPHANS_LEFT = "orphans_left"
     JOB_RELEASED = "job_released"
     LEASE_LOST = "lease_lost"

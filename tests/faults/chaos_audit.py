@@ -33,7 +33,7 @@ class Audit:
         return [[event for _, event in _parse(text) if event] for text in self.logs.values()]
 
     def orphans(self) -> list[Path]:
-        """Published folders without a row; a worker's start removes them when they are a day old."""
+        """Published folders without a row: their jobs completed with another, so they are left to an operator."""
         versions = {job["ResultModelVersion"] for job in self.jobs}
         return [path for path in sorted(self.shop.models.glob("v*")) if path.name not in versions]
 

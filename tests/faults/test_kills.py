@@ -56,8 +56,10 @@ def test_a_killed_worker_is_found_out_by_one_that_starts_later(shop: Shop, worke
     job_id = insert_job(shop)
     first = workers.start(STUB_SECONDS="0.1", FAULT="train:daemon:SIGKILL")
     assert first.ended() == KILLED
-    assert_rescued(shop, job_id, first, workers.start())
-    workers.run_until_idle()
+    [left] = staged(shop)
+    second = workers.start()
+    assert_rescued(shop, job_id, first, second)
+    assert second.saw(Event.ORPHAN_REMOVED)["path"].endswith(left)
     assert staged(shop) == []
 
 
@@ -107,10 +109,12 @@ def test_a_worker_killed_in_a_last_commit_that_goes_through_has_done_its_job(
     assert list(shop.models.glob(".staging/*/*")) == []
 
 
-def test_a_folder_whose_last_commit_was_lost_with_its_worker_is_removed_a_day_later(
-    shop: Shop, workers: Workers
+@pytest.mark.parametrize("max_attempts", [1, 2])
+def test_a_folder_whose_last_commit_was_lost_with_its_worker_goes_a_day_after_its_job_failed(
+    shop: Shop, workers: Workers, max_attempts: int
 ) -> None:
-    job_id = insert_job(shop)
+    """Where a later attempt completed the job, only an operator can say that the folder is not wanted."""
+    job_id = insert_job(shop, max_attempts)
     with commits_held(shop), shop.connect() as connection:
         first = workers.start()
         commit = wait_for_commit(shop)
@@ -120,13 +124,19 @@ def test_a_folder_whose_last_commit_was_lost_with_its_worker_is_removed_a_day_la
     assert shop.models_in_database() == []
     [unregistered] = shop.models.glob("v*")
     expire_lease(shop, job_id)
-    second = workers.start()
-    wait_until(lambda: Event.JOB_COMPLETED in second.names(), "the job's second attempt")
+    workers.run_until_idle()
     assert unregistered.exists(), "a backend could be about to write its row"
     for folder in shop.models.glob("v*"):
         os.utime(folder, (0, 0))
-    workers.run_until_idle()
-    assert_rescued(shop, job_id, first, second)
+    later = workers.run_until_idle()
+    published = [shop.models / model["Version"] for model in shop.models_in_database()]
+    if max_attempts == 1:
+        assert shop.job(job_id)["Status"] == "Failed"
+        assert published == list(shop.models.glob("v*")) == []
+    else:
+        assert shop.job(job_id)["Status"] == "Completed"
+        assert set(shop.models.glob("v*")) == {unregistered, *published}
+        assert later.saw(Event.ORPHANS_LEFT)["paths"] == [str(unregistered)]
 
 
 def test_a_job_whose_workers_are_always_killed_fails_with_worker_lost(shop: Shop, workers: Workers) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import psutil
 import pytest
 
-from tests.faults.backend import assert_published_once, status
+from tests.faults.backend import assert_published_once, commits_held, status, wait_for_commit
 from tests.faults.proxy import Proxy
 from tests.faults.workers import Worker, Workers, living, wait_until
 from tests.shop import Shop
@@ -97,6 +97,23 @@ def test_a_final_commit_whose_answer_is_lost_is_not_done_again(
     worker = workers.start(DATABASE_URL=proxy.url, STUB_SECONDS="0.3", LEASE_SECONDS="60")
     assert_done_once_by_one_child(shop, job, worker)
     worker.saw(Event.DATABASE_BACK)
+
+
+def test_a_final_commit_that_is_heard_of_only_after_the_lease_is_not_called_lost(
+    shop: Shop, proxy: Proxy, workers: Workers
+) -> None:
+    job = shop.insert_job()
+    with commits_held(shop):
+        worker = workers.start(DATABASE_URL=proxy.url, LEASE_SECONDS="3")
+        wait_for_commit(shop)
+        wait_until(lambda: lease_is_over(shop, job), "the end of the lease")
+        proxy.silence()
+    row = status(shop, job, "Completed")
+    proxy.reset()
+    proxy.resume()
+    worker.saw(Event.MODEL_PUBLISHED)
+    assert_done_once_by_one_child(shop, job, worker)
+    assert shop.job(job) == row
 
 
 def test_a_silent_network_ends_the_work_before_the_lease_does(

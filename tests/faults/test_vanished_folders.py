@@ -17,7 +17,7 @@ from tests.faults.backend import (
 from tests.faults.workers import Workers
 from tests.shop import Shop
 from worker.registry.folder import STAGING, discard, reserve
-from worker.registry.orphans import remove_orphans
+from worker.registry.orphans import Orphans, remove_orphans
 
 LOOKS = 500
 
@@ -56,7 +56,7 @@ async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_pat
         thread.start()
     try:
         for _ in range(LOOKS):
-            assert await remove_orphans(tmp_path, yes, yes) == []
+            assert await remove_orphans(tmp_path, yes, yes, yes) == Orphans([], [])
     finally:
         done.set()
         for thread in threads:

@@ -149,11 +149,15 @@ class Attempt:
         return await self._until_written(write)
 
     async def _until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a final write while Postgres is away and the job must still be ours."""
+        """Repeat a final write while Postgres is away and the job must still be ours, and once more after that.
+
+        The last one finds out what became of a commit of which nobody heard; it cannot change another's job.
+        """
         while True:
+            trusted = self.lease.trusted
             try:
                 return await write()
             except OUTAGE:
-                if not self.lease.trusted:
-                    raise LeaseLost("the last write did not go through before the lease ran out") from None
+                if not trusted:
+                    raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
                 await asyncio.sleep(random.uniform(0.2, 1.0))

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import structlog
 
@@ -23,10 +24,12 @@ from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.wakeup import Wakeup
 from worker.registry.models import is_registered
-from worker.registry.orphans import remove_orphans
+from worker.registry.orphans import remove_orphans, remove_staged
 from worker.settings import Settings
 
 MAX_OUTAGE_PAUSE = 5.0
+# A wrong database knows none of the folders, and there may be very many.
+NAMED_ORPHANS = 20
 
 log = structlog.get_logger()
 
@@ -37,6 +40,7 @@ class Daemon:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
+        self.models = settings.output_path.absolute()
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
@@ -55,17 +59,25 @@ class Daemon:
             self._has_begun = True
 
     async def _remove_orphans(self) -> None:
-        models = self.settings.output_path.absolute()
         try:
             async with self.database.transaction() as connection:
-                removed = await remove_orphans(
-                    models,
+                orphans = await remove_orphans(
+                    self.models,
                     is_held=lambda name: self.queue.is_held(connection, name),
                     is_registered=lambda version: is_registered(connection, version),
+                    ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
                 )
         except PermissionError as error:
-            raise UserError(f"OUTPUT_PATH {models} cannot be used: {error}. No job was claimed.") from None
-        for path in removed:
+            raise UserError(
+                f"OUTPUT_PATH {self.models} cannot be used: {error}. No job was claimed."
+            ) from None
+        self._log_removed(orphans.removed)
+        if orphans.left:
+            paths = [str(path) for path in orphans.left[:NAMED_ORPHANS]]
+            log.warning(Event.ORPHANS_LEFT, count=len(orphans.left), paths=paths)
+
+    def _log_removed(self, paths: list[Path]) -> None:
+        for path in paths:
             log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
@@ -91,9 +103,11 @@ class Daemon:
         """
         asked = time.monotonic()
         async with self.database.transaction() as connection:
-            for rescued in await self.queue.rescue(connection):
-                log.warning(Event.JOB_RESCUED, **asdict(rescued) | {"job_id": str(rescued.job_id)})
+            rescued = await self.queue.rescue(connection)
             claim = await self.queue.claim(connection, job_id)
+        for lost in rescued:
+            log.warning(Event.JOB_RESCUED, **asdict(lost) | {"job_id": str(lost.job_id)})
+            self._log_removed(remove_staged(self.models, lost.name))
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)

@@ -9,14 +9,20 @@ from typing import Any
 
 import psycopg
 import structlog
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg_pool import AsyncConnectionPool
 
 from worker.database.sql import load_queries
 from worker.events import Event
 
-# What says that the server is away, not that a statement is wrong.
-OUTAGE = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction, TimeoutError)
+# What says that the server or our connection is gone, not that a statement is wrong.
+OUTAGE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    IdleInTransactionSessionTimeout,
+    ReadOnlySqlTransaction,
+    TimeoutError,
+)
 
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10

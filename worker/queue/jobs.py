@@ -18,21 +18,27 @@ Connection = AsyncConnection[Any]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A job that is ours for as long as its row has this `lease_version`."""
+class Named:
+    """A job, and one claim of it."""
 
     job_id: UUID
     lease_version: int
-    attempt: int
-    max_attempts: int
-    options: Any
-    started_at: datetime
-    waited: timedelta
 
     @property
     def name(self) -> str:
         """Names this claim and no other; `JobQueue.is_held` takes it."""
         return f"{self.job_id}.{self.lease_version}"
+
+
+@dataclass(frozen=True)
+class Claim(Named):
+    """A job that is ours for as long as its row has this `lease_version`."""
+
+    attempt: int
+    max_attempts: int
+    options: Any
+    started_at: datetime
+    waited: timedelta
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,9 @@ class State:
 
 
 @dataclass(frozen=True)
-class Rescued:
-    """A job whose worker was not heard of any more, and what became of it."""
+class Rescued(Named):
+    """A job whose worker was not heard of any more, the claim of that one, and what became of the job."""
 
-    job_id: UUID
     status: str
     worker_id: str
     attempt: int
@@ -119,11 +124,13 @@ class JobQueue:
     async def is_held(self, connection: Connection, name: str) -> bool:
         """Whether the worker whose claim has this name may still be at work on the job."""
         job_id, _, lease_version = name.partition(".")
-        try:
-            state = await self.look(connection, UUID(job_id))
-        except ValueError:
-            return False
+        state = await self._look_by_name(connection, job_id)
         return state is not None and (state.status, str(state.lease_version)) == ("Running", lease_version)
+
+    async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
+        """Whether there is such a job, and it failed or was cancelled."""
+        state = await self._look_by_name(connection, job_id)
+        return state is not None and state.status in ("Failed", "Cancelled")
 
     async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
         """Write progress and extend the lease; the percentage never goes back within an attempt.
@@ -178,6 +185,12 @@ class JobQueue:
             error_code=ErrorCode.INTERRUPTED_TOO_OFTEN,
             error_message=f"It was interrupted more than {max_interruptions} times by workers that were stopped.",
         )
+
+    async def _look_by_name(self, connection: Connection, job_id: str) -> State | None:
+        try:
+            return await self.look(connection, UUID(job_id))
+        except ValueError:
+            return None
 
     async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> str:
         row = await (await self._write(connection, query, claim, **values)).fetchone()

@@ -38,6 +38,7 @@ RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "AttemptCount" AS att
 UPDATE "TrainingJobs" AS job
 SET "Status" = CASE WHEN exhausted THEN 'Failed' ELSE 'Pending' END,
     "CompletedAt" = CASE WHEN exhausted THEN now() END,
+    "DurationSeconds" = CASE WHEN exhausted THEN extract(epoch FROM now() - job."StartedAt") END,
     "ErrorCode" = CASE WHEN exhausted THEN 'worker_lost' END,
     "ErrorMessage" = CASE
         WHEN exhausted
@@ -55,8 +56,8 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS lost
 WHERE job."Id" = lost."Id" AND job."Status" = 'Running' AND job."LeasedUntil" < now()
-RETURNING job."Id" AS job_id, job."Status" AS status, job."WorkerId" AS worker_id,
-    job."AttemptCount" AS attempt;
+RETURNING job."Id" AS job_id, job."LeaseVersion" AS lease_version, job."Status" AS status,
+    job."WorkerId" AS worker_id, job."AttemptCount" AS attempt;
 
 -- name: seconds_until_next
 -- Until a waiting job is due, or a running one's lease ends.
@@ -141,6 +142,10 @@ SET "Status" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN 'Pendi
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "CompletedAt" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE now() END,
+    "DurationSeconds" = CASE
+        WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL
+        ELSE extract(epoch FROM now() - "StartedAt")
+    END,
     "ErrorCode" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_code)s END,
     "ErrorMessage" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_message)s END,
     "UpdatedAt" = now()

@@ -24,9 +24,14 @@ class Model:
     notes: str | None
 
 
+async def lock(connection: AsyncConnection[Any]) -> None:
+    """Wait for whoever is changing models, and let nobody else until the caller's transaction ends."""
+    await connection.execute(QUERIES["lock"])
+
+
 async def register_active(connection: AsyncConnection[Any], model: Model) -> None:
     """Add `model` and make it the active one, in the caller's transaction."""
-    await connection.execute(QUERIES["lock"])
+    await lock(connection)
     await connection.execute(QUERIES["deactivate"])
     await connection.execute(QUERIES["insert_active"], asdict(model))
 

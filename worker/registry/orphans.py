@@ -1,9 +1,11 @@
 """Removes what dead workers left below `models/`: staged files, and folders that never got a row."""
 
+import json
 import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.registry.folder import STAGING
@@ -17,13 +19,23 @@ _VERSION = re.compile(r"v[0-9]+_[0-9]{8}")
 Ask = Callable[[str], Awaitable[bool]]
 
 
-async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list[Path]:
-    """Remove orphans and name them.
+@dataclass(frozen=True)
+class Orphans:
+    """What nobody needs any more, and day-old versions without a row of which nobody knows that."""
+
+    removed: list[Path]
+    left: list[Path]
+
+
+async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask, ended_without_model: Ask) -> Orphans:
+    """Remove orphans, and name them.
 
     `is_held` says of a staged folder's owner whether its worker still has the job; `is_registered` says of
-    a version whether it has a row. Raises what they raise; what cannot be removed stays.
+    a version whether it has a row; `ended_without_model` says of a job's id whether it is known to have.
+    Raises what they raise; what cannot be removed stays.
     """
-    removed = []
+    removed: list[Path] = []
+    left: list[Path] = []
     for staged in _folders(models / STAGING):
         owners = _folders(staged)
         removed += [owner for owner in owners if not await is_held(owner.name)]
@@ -32,10 +44,30 @@ async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask) -> list
     for place in _folders(models):
         old = _VERSION.fullmatch(place.name) and _age(place) > ORPHAN_SECONDS
         if old and not await is_registered(place.name):
-            removed.append(place)
+            # That there is no row says little: the database may be a restored or a wrong one.
+            (removed if await ended_without_model(_job_of(place)) else left).append(place)
+    for path in removed:
+        shutil.rmtree(path, ignore_errors=True)
+    return Orphans(removed, left)
+
+
+def remove_staged(models: Path, owner: str) -> list[Path]:
+    """Remove what a claim has staged, and name it; the version stays reserved, and what cannot be removed stays."""
+    try:
+        removed = list((models / STAGING).glob(f"*/{owner}"))
+    except OSError:
+        return []
     for path in removed:
         shutil.rmtree(path, ignore_errors=True)
     return removed
+
+
+def _job_of(place: Path) -> str:
+    """The id of the job that a version's `metadata.json` names; empty where it names none."""
+    try:
+        return str(json.loads((place / "metadata.json").read_bytes())["job_id"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _folders(path: Path) -> list[Path]:
