@@ -11,27 +11,29 @@ COPY worker/ worker/
 COPY migrations/ migrations/
 RUN uv sync --frozen --no-dev
 
-# The backbone's weights, so that no job ever downloads them.
-FROM build AS weights
+# The backbone, downloaded and converted, so that no job ever waits for it.
+FROM build AS backbone
 ENV KERAS_HOME=/opt/keras
-RUN /opt/worker/bin/python -c "import keras; keras.applications.MobileNetV2(input_shape=(224, 224, 3), include_top=False)"
+RUN /opt/worker/bin/python -m worker.backbone.compiled imagenet /data/cache
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --create-home worker \
- && mkdir -p /data/storage /data/models \
- && chown worker:worker /data/storage /data/models
+ && mkdir -p /data/storage /data/models /data/cache \
+ && chown worker:worker /data/storage /data/models /data/cache
 COPY --from=build /opt/worker /opt/worker
 COPY --from=build /app /app
-COPY --from=weights /opt/keras /opt/keras
+COPY --from=backbone /opt/keras /opt/keras
+COPY --from=backbone --chown=worker:worker /data/cache /data/cache
 ENV PATH=/opt/worker/bin:$PATH \
     KERAS_HOME=/opt/keras \
     PYTHONUNBUFFERED=1 \
     STORAGE_PATH=/data/storage \
     OUTPUT_PATH=/data/models \
+    CACHE_PATH=/data/cache \
     BASE_WEIGHTS=imagenet
 WORKDIR /app
 USER worker
-VOLUME ["/data/storage", "/data/models"]
+VOLUME ["/data/storage", "/data/models", "/data/cache"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["worker", "health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["worker"]

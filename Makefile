@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean chaos bench-queue
+.PHONY: demo test setup check format clean chaos bench-queue bench-train
 
 demo: setup
 	@$(PYTHON) -m demo
@@ -28,6 +28,10 @@ chaos: setup
 # Our queue beside others on one Postgres: latency, recovery and writes, in about eight minutes.
 bench-queue: setup
 	@$(PYTHON) -m bench.queue
+
+# The training job beside the plain recipe on real photos: PHOTOS=folder WEIGHTS=file ARGS="--sets small".
+bench-train: setup
+	@$(PYTHON) -m bench.train "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
 
 format: setup
 	@$(PYTHON) -m ruff format .

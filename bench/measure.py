@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.published import load_published
 from worker.training.photo import decode_photo
@@ -25,12 +26,16 @@ def measure(model_folder: Path, photos: Path) -> dict[str, float]:
         for file in sorted(folder.iterdir()):
             guesses = np.argsort(-model.predict(decode_photo(file)[None])[0])
             right.append(guesses[:3] == model.labels.index(folder.name))
-    hits = np.array(right)
+    return shares(np.array(right), len(known))
+
+
+def shares(right: npt.NDArray[np.bool_], products: int) -> dict[str, float]:
+    """What of `right`, bool `[photos, 3]`, is true in the first place, and in any."""
     return {
-        "photos": len(hits),
-        "products": len(known),
-        "top1": round(float(hits[:, 0].mean()), 4),
-        "top3": round(float(hits.any(axis=1).mean()), 4),
+        "photos": len(right),
+        "products": products,
+        "top1": round(float(right[:, 0].mean()), 4),
+        "top3": round(float(right.any(axis=1).mean()), 4),
     }
 
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf import json_format
 
+from worker.backbone.template import Template
+
 
 @dataclass(frozen=True)
 class PublishedModel:
@@ -26,13 +28,15 @@ class PublishedModel:
 
 def load_published(folder: Path) -> PublishedModel:
     """Read the graph, its weights and its labels. Raises OSError or ValueError where they are not whole."""
-    model = json.loads((folder / "model.json").read_text())
+    template = Template.read(folder)
+    model = template.model
     graph = tf.compat.v1.GraphDef()
     json_format.ParseDict(model["modelTopology"], graph, ignore_unknown_fields=True)
-    weights = _weights(folder, model["weightsManifest"])
+    _unfuse(graph)
     for node in graph.node:
-        if node.name in weights:
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(weights[node.name]))
+        if (stored := template.weights.get(node.name)) is not None:
+            values = stored.astype(np.float32) if stored.dtype == np.float16 else stored
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
     [photo], [probabilities] = (
         [tensor["name"] for tensor in model["signature"][side].values()] for side in ("inputs", "outputs")
     )
@@ -41,16 +45,21 @@ def load_published(folder: Path) -> PublishedModel:
     return PublishedModel(json.loads((folder / "metadata.json").read_text())["labels"], function)
 
 
-def _weights(folder: Path, manifest: list[dict[str, Any]]) -> dict[str, npt.NDArray[Any]]:
-    weights: dict[str, npt.NDArray[Any]] = {}
-    for group in manifest:
-        data = b"".join((folder / path).read_bytes() for path in group["paths"])
-        start = 0
-        for entry in group["weights"]:
-            dtype = np.dtype(entry["dtype"])
-            stored = np.dtype(entry.get("quantization", {}).get("dtype", dtype))
-            count = int(np.prod(entry["shape"]))
-            values = np.frombuffer(data, stored, count, start).astype(dtype)
-            weights[entry["name"]] = values.reshape(entry["shape"])
-            start += count * stored.itemsize
-    return weights
+def _unfuse(graph: Any) -> None:
+    """Take apart the one operation that TensorFlow.js has and TensorFlow has not, into those that both have."""
+    for node in [node for node in graph.node if node.op == "FusedDepthwiseConv2dNative"]:
+        values, kernel, bias = node.input
+        *inner, last = ["DepthwiseConv2dNative", *(step.decode() for step in node.attr["fused_ops"].list.s)]
+        name, inputs = node.name, [values, kernel]
+        for op in inner:
+            part = graph.node.add(name=f"{name}/{op}", op=op, input=inputs)
+            part.attr["T"].type = node.attr["T"].type
+            if op == "DepthwiseConv2dNative":
+                for key in ("strides", "padding", "data_format", "dilations"):
+                    part.attr[key].CopyFrom(node.attr[key])
+            inputs = [part.name, bias] if op == "DepthwiseConv2dNative" else [part.name]
+        kind = node.attr["T"].type
+        node.Clear()
+        node.name, node.op = name, last
+        node.input.extend(inputs)
+        node.attr["T"].type = kind

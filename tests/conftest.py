@@ -90,10 +90,19 @@ def shop(database: str, drawn_photos: Path, tmp_path: Path) -> Shop:
     return shop
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of all workers of the run, so that the backbone is converted once."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CACHE_PATH", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def trained(drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedHere:
+def trained(drawn_photos: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedHere:
     """A model trained in this very process, published and not: what a browser gets must be the same."""
-    return train_here(drawn_photos, tmp_path_factory.mktemp("published"))
+    return train_here(drawn_photos, tmp_path_factory.mktemp("published"), cache)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """docs/contract.md is what a backend is written against: its statements run, its tables are complete."""
 
+import json
 import re
 from concurrent.futures import ProcessPoolExecutor
 from itertools import takewhile
@@ -12,7 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from worker.database.migrate import MIGRATIONS, MigrationError, migrate
-from worker.training.options import Options
+from worker.training.options import Options, Profile
 from worker.training.progress import SPANS, Stage
 
 CONTRACT = (Path(__file__).parents[1] / "docs" / "contract.md").read_text()
@@ -58,11 +59,17 @@ def test_the_document_lists_every_column_with_its_type(database: str, name: str)
 
 def test_the_document_lists_every_option_with_its_default_and_range() -> None:
     listed = {row[0]: (row[2], row[3]) for row in table("### Options")}
-    schema = Options.model_json_schema()["properties"]
-    assert listed == {
-        name: (str(rule["default"]), f"{rule['minimum']} to {rule['maximum']}")
-        for name, rule in schema.items()
-    }
+    defaults = Options().model_dump(mode="json")
+    rules = Options.model_json_schema()["properties"]
+    assert listed == {name: (json.dumps(defaults[name]).strip('"'), allowed(rules[name])) for name in rules}
+
+
+def allowed(rule: dict[str, Any]) -> str:
+    if "$ref" in rule:
+        return ", ".join(Profile)
+    rule = rule.get("anyOf", [rule])[0]
+    least = rule.get("minimum", rule.get("exclusiveMinimum"))
+    return f"{least:g} to {rule['maximum']:.0f}"
 
 
 def test_the_document_lists_every_stage_in_order() -> None:

@@ -62,7 +62,8 @@ def test_a_row_becomes_a_model(shop: Shop) -> None:
     assert (model["TotalPhotosUsed"], model["TotalProductsUsed"]) == (28, 4)
     accuracy = json.loads(model["AccuracyMetrics"])
     assert 0 <= accuracy["top1"] <= accuracy["top3"] <= 1
-    assert (accuracy["photos"], accuracy["products"]) == (4, 4)
+    assert 0 < accuracy["photos"] <= 28
+    assert accuracy["products"] <= 4
 
     assert_whole(shop.models / model["Version"], accuracy)
     assert_sequence(log)
@@ -94,14 +95,9 @@ def assert_whole(folder: Path, accuracy: dict[str, Any]) -> None:
 
 
 def assert_sequence(log: list[dict[str, Any]]) -> None:
-    stages: list[str] = []
-    for stage in Stage:
-        stages += [
-            Event.STAGE_STARTED,
-            *([Event.EPOCH_FINISHED] * 3 if stage is Stage.TRAIN else []),
-            Event.STAGE_FINISHED,
-        ]
-    assert [event["event"] for event in log if event["event"] != Event.LISTENING] == [
+    stages = [Event.STAGE_STARTED, Event.STAGE_FINISHED] * len(Stage)
+    beside = (Event.LISTENING, Event.BACKBONE_READY, Event.EPOCH_FINISHED)
+    assert [event["event"] for event in log if event["event"] not in beside] == [
         Event.WORKER_STARTED,
         Event.JOB_CLAIMED,
         Event.CHILD_STARTED,
@@ -111,6 +107,13 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.WORKER_STOPPED,
     ]
     assert [event["stage"] for event in log if event["event"] == Event.STAGE_FINISHED] == list(Stage)
+    epochs = [event for event in log if event["event"] == Event.EPOCH_FINISHED]
+    assert [(event["phase"], event["epoch"]) for event in epochs[:3]] == [
+        ("trial", 1),
+        ("trial", 2),
+        ("trial", 3),
+    ]
+    assert [event["epoch"] for event in epochs[3:]] in ([], [1, 2, 3])
     assert all(event["worker"] for event in log)
     assert all(event["job_id"] and event["attempt"] == 1 for event in log if event["event"] in stages)
 

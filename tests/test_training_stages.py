@@ -1,16 +1,27 @@
-"""The stages that need no network of neurons: what is fetched, what is held out, when it will be done."""
+"""The stages that need no network of neurons: what is fetched, what is read, when it will be done."""
 
+import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.trained_here import catalogue_of
 from worker.errors import ErrorCode, JobError
 from worker.training.fetch_photos import CataloguePhoto, PhotoSet, fetch_photos
 from worker.training.photo import SkipReason
 from worker.training.prepare_dataset import prepare_dataset
-from worker.training.progress import Advanced, Progress, Stage, StageFinished, StageStarted, Update
-from worker.training.split import group_copies, hold_out
+from worker.training.progress import (
+    SPANS,
+    Advanced,
+    Phase,
+    Progress,
+    Stage,
+    StageFinished,
+    StageStarted,
+    Update,
+)
 
 
 def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:
@@ -63,70 +74,73 @@ def test_a_file_name_never_leads_out_of_its_folder(tmp_path: Path, name: str) ->
     assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNSAFE_NAME]
 
 
-def test_photos_keep_their_order_and_their_pixels(drawn_photos: Path, tmp_path: Path) -> None:
+def test_photos_keep_their_order_and_are_known_by_their_bytes(drawn_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "products").symlink_to(drawn_photos)
-    rows = [
-        CataloguePhoto(folder.name, folder.name, folder.name, file.name)
-        for folder in sorted(drawn_photos.iterdir())
-        for file in sorted(folder.iterdir())
-    ]
+    rows = catalogue_of(drawn_photos)
     steps: list[int] = []
     dataset = prepare_dataset(fetch_photos(rows, tmp_path), steps.append)
     assert steps == list(range(1, 33))
     assert [dataset.products[label].sku for label in dataset.labels] == [row.sku for row in rows]
-    assert dataset.pixels.shape == (32, 224, 224, 3)
-    assert [len(batch) for batch in dataset.batches(12)] == [12, 12, 8]
-    alone = prepare_dataset(
-        PhotoSet(tmp_path, fetch_photos(rows, tmp_path).photos[:16], ()), lambda done: None
-    )
-    assert np.array_equal(alone.pixels, dataset.pixels[:16])
+    files = [drawn_photos / row.product_id / row.file_name for row in rows]
+    assert [hashlib.sha256(file.read_bytes()).hexdigest() for file in files] == list(dataset.sha256)
+    part = PhotoSet(tmp_path, fetch_photos(rows, tmp_path).photos[4:20], ())
+    assert prepare_dataset(part, lambda done: None).sha256 == dataset.sha256[4:20]
 
 
-def test_a_product_left_without_a_readable_photo_is_no_output(tmp_path: Path, drawn_photos: Path) -> None:
-    (tmp_path / "products").mkdir()
-    for folder in drawn_photos.iterdir():
-        (tmp_path / "products" / folder.name).symlink_to(folder)
-    rows = [
-        CataloguePhoto(folder.name, folder.name, folder.name, file.name)
-        for folder in sorted(drawn_photos.iterdir())
-        for file in sorted(folder.iterdir())
+def test_reading_leaves_out_what_is_no_file_of_bytes_and_looks_at_no_picture(tmp_path: Path) -> None:
+    rows = catalogue(tmp_path, {"A": 20, "B": 20})
+    photo_set = fetch_photos(rows, tmp_path)
+    photo_set.photos[3].path.write_bytes(b"")
+    photo_set.photos[5].path.unlink()
+    steps: list[int] = []
+    dataset = prepare_dataset(photo_set, steps.append)
+    assert steps == list(range(1, 41))
+    assert [(photo.photo, photo.reason) for photo in dataset.skipped] == [
+        ("products/A/3.jpg", SkipReason.EMPTY_FILE),
+        ("products/A/5.jpg", SkipReason.MISSING),
     ]
-    (tmp_path / "products" / "A").mkdir()
-    (tmp_path / "products" / "A" / "0.jpg").write_text("no photo")
-    photo_set = fetch_photos([CataloguePhoto("A", "A", "A", "0.jpg"), *rows], tmp_path)
-    dataset = prepare_dataset(photo_set, lambda done: None)
-    assert "A" not in [product.sku for product in dataset.products]
-    assert dataset.labels.min() == 0
+    assert [photo.name for photo in dataset.photos] == [
+        photo.name for place, photo in enumerate(photo_set.photos) if place not in (3, 5)
+    ]
+    assert len(dataset.sha256) == len(dataset.labels) == 38
 
 
-def test_a_fifth_of_each_product_is_held_out_and_never_all() -> None:
-    labels = np.repeat([0, 1, 2, 3], [1, 2, 10, 20])
-    held = hold_out(labels, np.arange(33), seed=3)
-    assert [int(held[labels == label].sum()) for label in range(4)] == [0, 1, 2, 4]
-    for label in (2, 3):
-        places = np.flatnonzero(held[labels == label])
-        assert np.all(np.diff(places) == 1), "photos held out lie next to each other"
+def test_photos_that_vanish_while_they_are_read_are_the_storages_fault(tmp_path: Path) -> None:
+    photo_set = fetch_photos(catalogue(tmp_path, {"A": 10, "B": 10}), tmp_path)
+    for photo in photo_set.photos[:3]:
+        photo.path.unlink()
+    with pytest.raises(JobError) as raised:
+        prepare_dataset(photo_set, lambda done: None)
+    assert raised.value.code == ErrorCode.STORAGE_INCOMPLETE
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_copies_of_a_photo_are_on_one_side(seed: int) -> None:
-    labels = np.repeat([0, 1], [8, 8])
-    copies = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 0])
-    held = hold_out(labels, copies, seed)
-    assert set(copies[held]).isdisjoint(copies[~held])
-    assert not held.all()
+def test_a_folder_in_a_photos_place_is_an_error_of_the_storage(tmp_path: Path) -> None:
+    photo_set = fetch_photos(catalogue(tmp_path, {"A": 10, "B": 10}), tmp_path)
+    photo_set.photos[0].path.unlink()
+    photo_set.photos[0].path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        prepare_dataset(photo_set, lambda done: None)
 
 
-def test_equal_pictures_are_copies() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
-    pixels[3] = pixels[1]
-    assert group_copies(pixels).tolist() == [0, 1, 2, 1]
+def test_a_product_left_without_a_readable_photo_is_no_output(tmp_path: Path) -> None:
+    rows = catalogue(tmp_path, {"A": 1, "B": 10, "C": 10})
+    (tmp_path / "products" / "A" / "0.jpg").write_bytes(b"")
+    dataset = prepare_dataset(fetch_photos(rows, tmp_path), lambda done: None)
+    assert [product.sku for product in dataset.products] == ["B", "C"]
+    assert dataset.labels.tolist() == [0] * 10 + [1] * 10
+    left = dataset.without(dict.fromkeys(range(9), SkipReason.TRUNCATED))
+    assert [product.sku for product in left.products] == ["B", "C"]
+    assert left.labels.tolist() == [0] + [1] * 10
+    with pytest.raises(JobError) as raised:
+        dataset.without(dict.fromkeys(range(10), SkipReason.TRUNCATED))
+    assert raised.value.code == ErrorCode.INSUFFICIENT_PHOTOS
+    assert "10 usable photos of 1 active products (11 more could not be used)" in raised.value.message
 
 
-def test_progress_tells_stages_percentages_and_a_time_that_shrinks() -> None:
+def test_progress_tells_stages_percentages_and_a_time_left() -> None:
     updates: list[Update] = []
     progress = Progress(updates.append)
-    progress.expect(100)
+    progress.expect_photos(100)
     for stage in Stage:
         with progress.stage(stage, f"Doing {stage}"):
             progress.step(0.5, "half")
@@ -137,6 +151,127 @@ def test_progress_tells_stages_percentages_and_a_time_that_shrinks() -> None:
     assert percentages == sorted(percentages)
     assert percentages[0] == 0
     assert percentages[-1] == 99
-    left = [update.seconds_left for update in advanced]
-    assert left == sorted(left, reverse=True)
-    assert left[-1] == 0
+    assert advanced[0].seconds_left > 10
+    assert advanced[-1].seconds_left == 0
+
+
+class Clock:
+    """A clock that stands still unless it is told how much time has passed."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("worker.training.progress.time.monotonic", clock)
+    return clock
+
+
+PHASES = dict(zip(Phase, (40.0, 4.0, 6.0, 20.0, 26.0), strict=True))
+
+
+def simulate(
+    clock: Clock, paces: dict[Phase, float], leave_out: tuple[Phase, ...] = ()
+) -> list[tuple[float, Advanced]]:
+    """What a job tells, with when it does, whose stages take as long as expected and whose phases `paces`
+    times that."""
+    told: list[tuple[float, Advanced]] = []
+
+    def report(update: Update) -> None:
+        if isinstance(update, Advanced):
+            told.append((clock.now, update))
+
+    progress = Progress(report)
+    progress.expect_photos(900)
+    for stage in Stage:
+        with progress.stage(stage, f"Doing {stage}"):
+            if stage is not Stage.TRAIN:
+                clock.now += SPANS[stage].fixed + SPANS[stage].per_photo * 900
+                continue
+            progress.expect(Stage.TRAIN, PHASES)
+            for phase in [phase for phase in Phase if phase not in leave_out]:
+                for number in range(1, 41):
+                    clock.now += PHASES[phase] * paces[phase] / 40
+                    progress.step(number / 40, f"{phase}: {number} of 40", phase)
+    return told
+
+
+@pytest.mark.parametrize("pace", [0.1, 0.5, 1.0, 3.0, 20.0])
+def test_from_the_middle_of_a_job_the_time_left_is_true_whatever_the_machines_speed(
+    clock: Clock, pace: float
+) -> None:
+    told = simulate(clock, dict.fromkeys(Phase, pace))
+    assert_true_from_the_middle(told)
+
+
+@pytest.mark.parametrize(
+    "paces",
+    [
+        (1.0, 3.0, 0.8, 1.3, 1.3),
+        (2.0, 1.0, 1.5, 1.7, 2.2),
+        (0.5, 0.2, 0.5, 0.6, 0.6),
+        (3.0, 6.0, 2.0, 2.5, 3.0),
+    ],
+)
+def test_from_the_middle_of_a_job_the_time_left_is_true_though_its_phases_differ_in_pace(
+    clock: Clock, paces: tuple[float, ...]
+) -> None:
+    told = simulate(clock, dict(zip(Phase, paces, strict=True)))
+    assert_true_from_the_middle(told)
+
+
+def test_a_job_that_goes_as_expected_tells_the_true_time_left_throughout(clock: Clock) -> None:
+    told = simulate(clock, dict.fromkeys(Phase, 1.0))
+    end = told[-1][0]
+    assert all(abs(update.seconds_left - (end - when)) < 2.5 for when, update in told)
+
+
+def assert_true_from_the_middle(told: list[tuple[float, Advanced]]) -> None:
+    end = told[-1][0]
+    middle = (told[0][0] + end) / 2
+    later = [(end - when, update.seconds_left) for when, update in told if when >= middle]
+    leeway = max(1.0, 0.01 * (end - told[0][0]))
+    assert len(later) > 10
+    for true, said in later:
+        assert abs(said - true) <= 0.25 * true + leeway, f"{said} s, but it took {true:.1f}"
+
+
+@pytest.mark.parametrize("leave_out", [(), (Phase.TUNING,), (Phase.TRIAL, Phase.TUNING)])
+@pytest.mark.parametrize("pace", [0.2, 5.0])
+def test_percentages_never_go_back_whichever_phases_there_are(
+    clock: Clock, pace: float, leave_out: tuple[Phase, ...]
+) -> None:
+    told = simulate(clock, {phase: pace**place for place, phase in enumerate(Phase)}, leave_out)
+    percentages = [update.percentage for _, update in told]
+    assert all(before <= after for before, after in pairwise(percentages))
+    assert (percentages[0], percentages[-1]) == (0, 99)
+    assert told[-1][1].seconds_left == 0
+    assert all(update.seconds_left >= 0 for _, update in told)
+
+
+def test_a_stage_that_takes_no_time_takes_no_percentage_back(clock: Clock) -> None:
+    updates: list[Update] = []
+    progress = Progress(updates.append)
+    for stage in Stage:
+        with progress.stage(stage, f"Doing {stage}"):
+            pass
+    percentages = [update.percentage for update in updates if isinstance(update, Advanced)]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] == 99
+
+
+def test_phases_may_be_expected_before_their_stage_begins() -> None:
+    updates: list[Update] = []
+    progress = Progress(updates.append)
+    with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
+        progress.expect(Stage.TRAIN, PHASES)
+        progress.step(0.5, "half")
+    with progress.stage(Stage.TRAIN, "Training"):
+        progress.step(1.0, "all", Phase.FEATURES)
+    percentages = [update.percentage for update in updates if isinstance(update, Advanced)]
+    assert percentages == sorted(percentages)
+    assert np.isin(round(30 + 50 * 40 / 90), percentages)

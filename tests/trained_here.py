@@ -28,33 +28,44 @@ def catalogue_of(photos: Path) -> list[CataloguePhoto]:
     ]
 
 
-def train_here(photos: Path, folder: Path) -> TrainedHere:
-    """Train on `photos` with random weights, and publish into `folder`."""
+def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
+    """Fine-tune on `photos` with random weights, and publish into `folder`."""
     # TensorFlow takes seconds to import, and most tests do without it.
-    from worker.training.build_model import build_model
-    from worker.training.converter import Converter
+    import tensorflow as tf
+
+    from worker.backbone.compiled import compiled_backbone
+    from worker.backbone.network import activations, as_tensors, features
     from worker.training.deploy import Description, deploy
-    from worker.training.export import assemble, export
-    from worker.training.features import compute_features
+    from worker.training.export import export
+    from worker.training.feature_store import FeatureStore
+    from worker.training.features import Extractor
     from worker.training.fetch_photos import fetch_photos
+    from worker.training.fine_tune import fine_tune
+    from worker.training.heads import softmax
+    from worker.training.job import Accuracy
     from worker.training.options import Options
     from worker.training.prepare_dataset import prepare_dataset
-    from worker.training.train import Examples, train
 
     storage = folder / "storage"
     storage.mkdir()
     (storage / "products").symlink_to(photos)
     model = folder / "v1767225600_20260101"
     model.mkdir()
-    with Converter() as converter:
-        dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
-        backbone = build_model("random", seed=0)
-        features = compute_features(dataset, backbone, lambda done: None)
-        nothing = np.zeros(len(dataset.labels), np.bool_)
-        trained = train(
-            Examples(features, dataset.labels), nothing, epochs=15, seed=0, on_epoch=lambda epoch: None
-        )
-        export(backbone, trained.head, converter, model)
+    backbone = compiled_backbone("random", cache)
+    extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_activations=True)
+    dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
+    extracted = extractor.extract(dataset, ("whole",))
+    assert extracted.activations
+    tuned = fine_tune(
+        backbone.layers,
+        extracted.activations,
+        dataset.labels,
+        np.arange(len(dataset.labels)),
+        epochs=4,
+        seed=0,
+    )
+    assert tuned
+    export(backbone, tuned.tail, tuned.head, model)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     description = Description(
         version=model.name,
@@ -64,10 +75,17 @@ def train_here(photos: Path, folder: Path) -> TrainedHere:
         products=dataset.products,
         photos=len(dataset.labels),
         skipped=dataset.skipped,
-        accuracy=trained.accuracy,
+        accuracy=Accuracy(None, None, 0, 0),
         options=Options(),
-        backbone=backbone,
+        backbone=backbone.facts,
+        method="fine-tuned",
+        views=1,
     )
     deploy(description, model)
-    keras_model = assemble(backbone, trained.head)
-    return TrainedHere(model, lambda pixels: keras_model(pixels.astype(np.float32)).numpy())
+    tensors = as_tensors(backbone.layers | tuned.tail)
+
+    def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        photo = tf.constant(pixels.astype(np.float32))
+        return softmax(tuned.head.logits(features(tensors, activations(tensors, photo)).numpy()))
+
+    return TrainedHere(model, probabilities)

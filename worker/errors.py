@@ -13,6 +13,7 @@ class ErrorCode(StrEnum):
     STORAGE_FULL = "storage_full"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     INVALID_OPTIONS = "invalid_options"
+    TIME_BUDGET_TOO_SHORT = "time_budget_too_short"
     BASE_WEIGHTS_UNAVAILABLE = "base_weights_unavailable"
     BASE_WEIGHTS_INVALID = "base_weights_invalid"
     DATABASE_UNAVAILABLE = "database_unavailable"
@@ -62,6 +63,11 @@ CAUSES: dict[ErrorCode, Cause] = {
         False,
         '"Options" has an unknown key or a value out of range',
         "correct the key that the message names and insert a new job",
+    ),
+    ErrorCode.TIME_BUDGET_TOO_SHORT: Cause(
+        False,
+        "time_budget_seconds does not even allow looking at every photo once",
+        "insert a new job with a larger time_budget_seconds, or without",
     ),
     ErrorCode.BASE_WEIGHTS_UNAVAILABLE: Cause(
         False,
@@ -120,6 +126,9 @@ class JobError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+    def __reduce__(self) -> tuple[type["JobError"], tuple[ErrorCode, str]]:
+        return JobError, (self.code, self.message)
 
 
 class UserError(Exception):

@@ -20,6 +20,8 @@ class Event(StrEnum):
     STAGE_FINISHED = "stage_finished"
     EPOCH_FINISHED = "epoch_finished"
     PHOTO_SKIPPED = "photo_skipped"
+    BACKBONE_READY = "backbone_ready"
+    BACKBONE_UNUSABLE = "backbone_unusable"
     CHILD_STARTED = "child_started"
     CHILD_OUTPUT = "child_output"
     CHILD_DIED = "child_died"

@@ -10,6 +10,13 @@ from worker.database.connection_string import to_conninfo
 from worker.errors import UserError
 
 
+def _with_home(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("there is no home folder for ~; give a folder that can be written") from None
+
+
 class LogSettings(BaseSettings):
     """How to log, for every command."""
 
@@ -53,6 +60,17 @@ class Settings(DatabaseSettings, HealthSettings):
     output_path: Path = Field(description="the folder called `models`, where versions are published")
     base_weights: str = Field(
         "imagenet", description="`imagenet` (Keras's download, kept in its cache), a file's path, or `random`"
+    )
+    cache_path: Annotated[Path, AfterValidator(_with_home)] = Field(
+        Path("~/.cache/training-worker"),
+        validate_default=True,
+        description="where the converted backbone and the features of photos are kept; workers may share it",
+    )
+    feature_store_mb: int = Field(
+        4096, ge=0, description="what the features in `CACHE_PATH` may take; the least recently used go first"
+    )
+    warm_standby: bool = Field(
+        False, description="keep a process with TensorFlow imported ready for the next job"
     )
     lease_seconds: float = Field(
         60, ge=3, le=3600, description="seconds that a worker keeps its job after it fell silent"

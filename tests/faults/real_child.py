@@ -8,8 +8,8 @@ from worker.training import progress
 class FaultyProgress(progress.Progress):
     """Strikes at the start of a stage."""
 
-    def step(self, fraction: float, sentence: str) -> None:
-        super().step(fraction, sentence)
+    def step(self, fraction: float, sentence: str = "", phase: str = "") -> None:
+        super().step(fraction, sentence, phase)
         if fraction == 0.0:
             strike(self._stage)
 

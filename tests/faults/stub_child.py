@@ -18,6 +18,8 @@ FILES = ("model.json", "group1-shard1of1.bin", "product_mapping.json", "metadata
 def main() -> None:
     """As worker.child, without TensorFlow. The percentages are those of the stages' order."""
     die_with_parent(int(os.environ["DAEMON_PID"]))
+    if sys.argv[1:]:
+        return  # it has nothing to prepare
 
     def send(message: Update | Finished) -> None:
         sys.stdout.buffer.write(encode(message))

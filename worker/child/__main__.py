@@ -2,8 +2,10 @@
 
 import os
 import sys
+import time
 import traceback
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import BinaryIO
 
 import psycopg
@@ -11,14 +13,15 @@ import psycopg
 from worker.catalogue.catalogue import read_catalogue
 from worker.child.lifeline import die_with_parent
 from worker.child.memory import be_killed_first, speaks_of_memory
-from worker.child.messages import Failed, Finished, Message, decode_job, encode
+from worker.child.messages import Failed, Finished, Message, Ready, decode_job, encode
+from worker.child.process import PREPARE, STANDBY
 from worker.errors import FULL, ErrorCode, JobError, code_of
 from worker.training.job import Job
 from worker.training.progress import Report
 
 
 def main() -> None:
-    """Exits 0 once the ending was told, whether the job succeeded or not."""
+    """Exits 0 once the ending was told, whether the job succeeded or not, or when no job comes."""
     die_with_parent(int(os.environ["DAEMON_PID"]))
     be_killed_first()
     messages = _claim_stdout()
@@ -27,8 +30,28 @@ def main() -> None:
         messages.write(encode(message))
         messages.flush()
 
-    job = decode_job(sys.stdin.buffer.readline())
-    send(_run(job, send))
+    if errand := sys.argv[1:]:
+        send(_prepare(imports=errand == [STANDBY]))
+        if errand == [PREPARE]:
+            return
+    if line := sys.stdin.buffer.readline():
+        send(_run(decode_job(line), send))
+
+
+def _prepare(imports: bool) -> Ready | Failed:
+    """Do what no job should wait for; what goes wrong here goes wrong in the job, too, and is its error then."""
+    started = time.monotonic()
+    try:
+        from worker.backbone.compiled import compiled_backbone
+
+        compiled_backbone(os.environ["BASE_WEIGHTS"], Path(os.environ["CACHE_PATH"]))
+    except JobError as error:
+        return Failed(error.code, error.message)
+    except OSError as error:
+        return Failed(code_of(error), f"CACHE_PATH: {error}.")
+    if imports:
+        from worker.training import fine_tune, pipeline  # noqa: F401
+    return Ready(round(time.monotonic() - started, 3))
 
 
 def _claim_stdout() -> BinaryIO:
@@ -60,7 +83,7 @@ def _explain(error: Exception, job: Job) -> tuple[ErrorCode, str]:
     if any(os.strerror(number) in str(error) for number in FULL):
         return ErrorCode.STORAGE_FULL, f"There is no space left for the model in {job.folder.parents[2]}."
     if isinstance(error, BrokenProcessPool):
-        return ErrorCode.CHILD_DIED, "The process that converts the model died."
+        return ErrorCode.CHILD_DIED, "The process that converts the backbone died."
     if isinstance(error, OSError):
         return code_of(error), f"{error.strerror or error}: {error.filename or job.folder}."
     return ErrorCode.INTERNAL_ERROR, f"Training failed with {type(error).__name__}: {error}"

@@ -27,8 +27,15 @@ class Failed:
     trace: str | None = None
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A child's word that everything it can do before it has a job is done, in so many seconds."""
+
+    seconds: float
+
+
 Ending = Finished | Failed
-Message = Update | Ending
+Message = Update | Ending | Ready
 
 _KINDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Message)}
 _JOB = TypeAdapter(Job)

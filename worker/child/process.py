@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from worker.child.memory import kills_by_kernel, speaks_of_memory
-from worker.child.messages import Failed, Message, decode, encode_job
+from worker.child.messages import Failed, Message, Ready, decode, encode_job
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.training.job import Job
@@ -20,6 +20,8 @@ LINE_LIMIT = 1 << 20
 GRACE_SECONDS = 1.5
 # What runs in the child, `python -m …`.
 MODULE = "worker.child"
+# What it is told to do before it has a job: convert the backbone if need be; import what takes long, too.
+PREPARE, STANDBY = "prepare", "standby"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -28,6 +30,7 @@ class Child:
     """A running training child. Its messages end when it does; `last_words` is what it printed last."""
 
     process: asyncio.subprocess.Process
+    log: Any
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     kernel_kills: int = field(default_factory=kills_by_kernel)
@@ -69,42 +72,107 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
-    async def relay_output(self, log: Any) -> None:
+    def __post_init__(self) -> None:
+        self._relaying = asyncio.create_task(self._relay_output())
+
+    async def end(self) -> None:
+        """Stop the child, if it is not gone yet, and hear the last that it printed."""
+        await self.stop()
+        await self._relaying
+
+    async def _relay_output(self) -> None:
         """Log what the child and its libraries print, a line an event."""
         assert self.process.stderr
         async for line in _lines(self.process.stderr):
             self.last_words.append(line)
-            log.debug(Event.CHILD_OUTPUT, line=line)
+            self.log.debug(Event.CHILD_OUTPUT, line=line)
         self.silent.set()
 
 
-@asynccontextmanager
-async def training_child(job: Job, conninfo: str, log: Any) -> AsyncIterator[Child]:
-    """A child that trains `job`; on leaving, it is gone with all that it started.
+@dataclass
+class Children:
+    """Starts training children, and has one prepare what no job should wait for.
 
-    The connection string, which holds a password, goes by the environment.
+    With `stand_by` that one stays: it has imported what takes long, and gets the next job. `environment` is
+    added to the daemon's own; it carries what children need to know, the password included.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        MODULE,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | QUIET | {"DATABASE_URL": conninfo, "DAEMON_PID": str(os.getpid())},
-        limit=LINE_LIMIT,
-        start_new_session=True,
-    )
-    child = Child(process)
-    log.info(Event.CHILD_STARTED, child_pid=process.pid)
-    output = asyncio.create_task(child.relay_output(log))
-    try:
-        assert process.stdin
-        process.stdin.write(encode_job(job))
-        yield child
-    finally:
-        await child.stop()
-        await output
+
+    environment: dict[str, str]
+    stand_by: bool
+    log: Any
+    _standby: Child | None = None
+    _preparing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.prepare()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._preparing:
+            self._preparing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._preparing
+        if self._standby:
+            await self._standby.end()
+
+    @asynccontextmanager
+    async def train(self, job: Job, log: Any) -> AsyncIterator[Child]:
+        """A child that trains `job`; on leaving, it is gone with all that it started."""
+        child = await self._take() or await self._start()
+        child.log = log
+        log.info(Event.CHILD_STARTED, child_pid=child.process.pid)
+        try:
+            assert child.process.stdin
+            child.process.stdin.write(encode_job(job))
+            yield child
+        finally:
+            await child.end()
+            if self.stand_by:
+                self.prepare()
+
+    def prepare(self) -> None:
+        """Begin to prepare, unless that is under way."""
+        if self._preparing is None or self._preparing.done():
+            self._preparing = asyncio.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        child = await self._start(STANDBY if self.stand_by else PREPARE)
+        stays = False
+        try:
+            message = await anext(aiter(child.messages()), None)
+            if isinstance(message, Ready):
+                self.log.info(Event.BACKBONE_READY, seconds=message.seconds, stands_by=self.stand_by)
+                if self.stand_by:
+                    self._standby, stays = child, True
+            elif isinstance(message, Failed):
+                said = {"error_code": message.code, "error_message": message.message}
+                self.log.warning(Event.BACKBONE_UNUSABLE, **said)
+        finally:
+            if not stays:
+                await child.end()
+
+    async def _take(self) -> Child | None:
+        """The child that stands by, unless it died in the meantime."""
+        child, self._standby = self._standby, None
+        if child and child.process.returncode is not None:
+            await child.end()
+            return None
+        return child
+
+    async def _start(self, *arguments: str) -> Child:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            MODULE,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | QUIET | self.environment | {"DAEMON_PID": str(os.getpid())},
+            limit=LINE_LIMIT,
+            start_new_session=True,
+        )
+        return Child(process, self.log)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
+from worker.child.process import Children
 from worker.daemon.deployment import deploy
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.training import Training
@@ -32,6 +33,7 @@ class Attempt:
     database: Database
     queue: JobQueue
     lease: Lease
+    children: Children
     log: Any
 
     @property
@@ -58,7 +60,9 @@ class Attempt:
         except JobError as error:
             return await self._fail(Failed(error.code, error.message))
         try:
-            ending = await Training(self.settings, job, self.lease, keeping, self.log).run(shutdown)
+            ending = await Training(self.settings, job, self.lease, keeping, self.children, self.log).run(
+                shutdown
+            )
             if isinstance(ending, Finished):
                 return await self._complete(folder, ending)
         except CancelRequested:
@@ -81,6 +85,8 @@ class Attempt:
             options=options,
             storage=self.settings.storage_path.absolute(),
             base_weights=self.settings.base_weights,
+            cache=self.settings.cache_path,
+            feature_store_mb=self.settings.feature_store_mb,
             version=folder.version,
             folder=folder.staged,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from worker.child.process import Children
 from worker.daemon.attempt import Attempt
 from worker.daemon.health import keep_touching
 from worker.daemon.shutdown import Shutdown
@@ -37,9 +38,10 @@ log = structlog.get_logger()
 class Daemon:
     """A worker process; `work` is its main loop."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, children: Children) -> None:
         self.settings = settings
         self.database = database
+        self.children = children
         self.models = settings.output_path.absolute()
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
@@ -113,7 +115,8 @@ class Daemon:
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         job_log.info(Event.JOB_CLAIMED, waited_seconds=round(claim.waited.total_seconds(), 3))
         lease = Lease(self.database, self.queue, claim, asked)
-        return await Attempt(self.settings, self.database, self.queue, lease, job_log).run(self.shutdown)
+        attempt = Attempt(self.settings, self.database, self.queue, lease, self.children, job_log)
+        return await attempt.run(self.shutdown)
 
     async def _seconds_to_sleep(self) -> float:
         """Until the next job is due or the next lease ends, but not longer than POLL_SECONDS."""
@@ -166,8 +169,14 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
 
 @asynccontextmanager
 async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "BASE_WEIGHTS": settings.base_weights,
+        "CACHE_PATH": str(settings.cache_path),
+    }
+    children = Children(environment, settings.warm_standby, log)
     async with Database(settings.database_url) as database:
-        daemon = Daemon(settings, database)
+        daemon = Daemon(settings, database, children)
         structlog.contextvars.bind_contextvars(worker=daemon.queue.worker_id)
         daemon.shutdown.on_signals()
         log.info(
@@ -178,7 +187,8 @@ async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
             lease_seconds=settings.lease_seconds,
         )
         try:
-            yield daemon
+            async with children:
+                yield daemon
         finally:
             log.info(Event.WORKER_STOPPED)
 

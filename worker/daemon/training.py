@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from worker.child.memory import held_bytes
-from worker.child.messages import Ending, Failed, Finished, Message
-from worker.child.process import Child, training_child
+from worker.child.messages import Ending, Failed, Finished, Message, Ready
+from worker.child.process import Child, Children
 from worker.daemon.shutdown import Shutdown
 from worker.errors import ErrorCode
 from worker.events import Event
@@ -33,6 +33,7 @@ class Training:
     job: Job
     lease: Lease
     keeping: asyncio.Task[NoReturn]
+    children: Children
     log: Any
 
     async def run(self, shutdown: Shutdown) -> Ending | None:
@@ -40,7 +41,7 @@ class Training:
 
         The child is gone when this returns or raises. Raises LeaseLost and CancelRequested.
         """
-        async with training_child(self.job, self.settings.database_url, self.log) as child:
+        async with self.children.train(self.job, self.log) as child:
             listening = asyncio.create_task(self._first_ending(child))
             watching = asyncio.create_task(self._watch(listening, shutdown))
             try:
@@ -102,6 +103,8 @@ class Training:
                 match message:
                     case Finished() | Failed():
                         return message
+                    case Ready():
+                        pass  # a standby that was given its job before it had said so
                     case Advanced():
                         progress = Progress(message.percentage, message.sentence, message.seconds_left)
                         self.lease.show(progress)

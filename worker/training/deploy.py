@@ -9,14 +9,24 @@ from datetime import datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from worker.backbone.compiled import Facts
+from worker.backbone.layers import NAME
 from worker.registry.folder import sync_tree
-from worker.training.build_model import NAME, Backbone
 from worker.training.fetch_photos import Product, SkippedPhoto
 from worker.training.job import Accuracy
 from worker.training.options import Options
 from worker.training.photo import RECIPE
 
-LIBRARIES = ("tensorflow", "keras", "tensorflowjs", "numpy", "pillow", "pillow-heif")
+LIBRARIES = (
+    "ai-edge-litert",
+    "keras",
+    "numpy",
+    "pillow",
+    "pillow-heif",
+    "scipy",
+    "tensorflow",
+    "tensorflowjs",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,9 @@ class Description:
     skipped: tuple[SkippedPhoto, ...]
     accuracy: Accuracy
     options: Options
-    backbone: Backbone
+    backbone: Facts
+    method: str
+    views: int
 
 
 def deploy(description: Description, folder: Path) -> None:
@@ -69,7 +81,8 @@ def metadata(description: Description, files: dict[str, dict[str, object]]) -> d
             "weights": description.backbone.weights,
             "weights_sha256": description.backbone.weights_sha256,
         },
-        "training": description.options.model_dump(),
+        "training": description.options.model_dump(mode="json")
+        | {"method": description.method, "views": description.views},
         "skipped": {
             "counts": count_reasons(description.skipped),
             "photos": [asdict(photo) for photo in description.skipped],

@@ -1,28 +1,22 @@
-"""Stage 5: backbone and head as one TensorFlow.js graph, from RGB pixels to probabilities."""
+"""Stage 5: the published TensorFlow.js graph, from RGB pixels to probabilities."""
 
 from pathlib import Path
 
-import keras
-
-from worker.training.build_model import Backbone
-from worker.training.converter import Converter
-from worker.training.photo import SIDE
-from worker.training.train import Head
+from worker.backbone.compiled import CompiledBackbone
+from worker.backbone.layers import Layer, Layers
+from worker.training.heads import Head
 
 
-def assemble(backbone: Backbone, head: Head) -> keras.Model:
-    """The model that is published: float32 `[n, 224, 224, 3]`, 0 to 255, to `[n, products]`, rows sum to 1."""
-    photo = keras.Input((SIDE, SIDE, 3), name="photo")
-    features = backbone.model(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(photo))
-    top = keras.layers.Dense(len(head.bias), activation="softmax", name="probabilities")
-    model = keras.Model(photo, top(features), name="products")
-    top.set_weights([head.kernel, head.bias])
-    return model
+def export(backbone: CompiledBackbone, tail: Layers | None, head: Head, folder: Path) -> None:
+    """Write `model.json` and `group1-shard*.bin` (float16) into `folder`.
 
-
-def export(backbone: Backbone, head: Head, converter: Converter, folder: Path) -> None:
-    """Write `model.json` and `group1-shard*.bin` (float16) into `folder`."""
-    keras_file = folder / "model.keras"
-    assemble(backbone, head).save(keras_file)
-    converter.convert(keras_file, folder)
-    keras_file.unlink()
+    `tail` takes the place of the backbone's own where it was fine-tuned. Raises ValueError for weights that
+    float16 cannot hold.
+    """
+    replaced = (tail or {}) | {"head": Layer(head.kernel, head.bias)}
+    values = {
+        backbone.facts.slots[f"{name}/{part}"]: array
+        for name, layer in replaced.items()
+        for part, array in vars(layer).items()
+    }
+    backbone.template.with_weights(values, products=len(head.bias)).write(folder)

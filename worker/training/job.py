@@ -16,6 +16,8 @@ class Job:
     options: Options
     storage: Path
     base_weights: str
+    cache: Path
+    feature_store_mb: int
     version: str
     folder: Path
 

@@ -1,10 +1,19 @@
 """What a job may ask for in "Options"; anything else fails the job with the key's name."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from worker.errors import ErrorCode, JobError
+
+
+class Profile(StrEnum):
+    """How much of a job's time may go into accuracy."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
 
 
 class Options(BaseModel):
@@ -12,7 +21,22 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    epochs: int = Field(default=15, ge=1, le=500, description="passes over the features in the train stage")
+    profile: Annotated[Profile, Strict(False)] = Field(
+        default=Profile.STANDARD,
+        description="`quick` trains a head, `standard` fine-tunes too, `thorough` for longer",
+    )
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=500,
+        description="passes over the photos in fine-tuning; the profile's unless set",
+    )
+    time_budget_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=86_400,
+        description="what the train stage may take; as long as it needs unless set",
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of everything that is random")
 
 

@@ -4,6 +4,7 @@ import stat
 import threading
 import warnings
 from contextlib import nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
@@ -95,17 +96,34 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
+@dataclass(frozen=True)
+class OpenPhoto:
+    """A decoded photo, upright: `whole` as RECIPE prepares it, and `detail`, RGB, for views of its parts.
+
+    The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels.
+    """
+
+    whole: Image.Image
+    detail: Image.Image
+
+
 def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
     """Read one photo as RECIPE says: shape (224, 224, 3), RGB, 0..255. Safe to call from many threads.
 
+    Raises as `read_photo` and `open_photo` do.
+    """
+    return np.array(open_photo(path, read_photo(path)).whole, dtype=np.uint8)
+
+
+def open_photo(path: Path, data: bytes) -> OpenPhoto:
+    """Decode the bytes of the file at `path`.
+
     Raises:
-        UnreadablePhoto: the file is empty, broken, too large or no photo; the file is to blame.
-        OSError: the file is missing, is a directory or cannot be read; the storage is to blame.
+        UnreadablePhoto: the file is broken, too large or no photo; the file is to blame.
         MemoryError: the machine has too little memory for the photo.
     """
-    data = _read(path)
     try:
-        return _decode(path, data)
+        return _open(path, data)
     except (UnreadablePhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -115,8 +133,13 @@ def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
         raise _broken(path, data[:256], error) from error
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of the file; OSError where storage fails, UnreadablePhoto where there is nothing to read."""
+def read_photo(path: Path) -> bytes:
+    """The bytes of a photo's file.
+
+    Raises:
+        UnreadablePhoto: the file is empty or too large, or no file at all; what stands there is to blame.
+        OSError: the file is missing, is a directory or cannot be read; the storage is to blame.
+    """
     status = path.stat()
     # Opening a pipe or a device could wait forever; a directory is left to open(), which raises OSError.
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -131,7 +154,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _decode(path: Path, data: bytes) -> npt.NDArray[np.uint8]:
+def _open(path: Path, data: bytes) -> OpenPhoto:
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         pixels = image.width * image.height
         if pixels > MAX_PIXELS:
@@ -141,10 +164,11 @@ def _decode(path: Path, data: bytes) -> npt.NDArray[np.uint8]:
         with _one_large_at_a_time if pixels > _LARGE else nullcontext():
             image.load()
             turn = _TRANSPOSE.get(_orientation(image))
-            small = _shrink(path, image)
-    # Turned last: in a square it comes to the same, and there are far fewer pixels to move.
-    upright = small if turn is None else small.transpose(turn)
-    return np.array(upright, dtype=np.uint8)
+            whole, detail = _shrink(path, image)
+    # Turned last: there are far fewer pixels to move, and in a square it comes to the same.
+    if turn is None:
+        return OpenPhoto(whole, detail)
+    return OpenPhoto(whole.transpose(turn), detail.transpose(turn))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -161,8 +185,8 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _shrink(path: Path, image: Image.Image) -> Image.Image:
-    """The loaded image as RGB of SIDE x SIDE, transparency on white; UnreadablePhoto for exotic pixels."""
+def _shrink(path: Path, image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Of a loaded image RGB of SIDE x SIDE, and RGB that keeps detail; UnreadablePhoto for exotic pixels."""
     if image.mode in ("F", "LAB"):
         raise UnreadablePhoto(
             SkipReason.UNSUPPORTED,
@@ -170,13 +194,18 @@ def _shrink(path: Path, image: Image.Image) -> Image.Image:
         )
     if image.mode.startswith("I"):
         image = _eight_bit(image)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    plain = image if image.mode == mode else image.convert(mode)
     # Bilinear, as Pillow antialiases it, is tf.image.resize(antialias=True), and never rings as Lanczos does.
-    if not image.has_transparency_data:
-        opaque = image if image.mode == "RGB" else image.convert("RGB")
-        return opaque.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    see_through = image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    white = Image.new("RGBA", (SIDE, SIDE), "white")
-    return Image.alpha_composite(white, see_through).convert("RGB")
+    whole = plain.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    detail = plain.reduce(max(1, min(plain.size) // (2 * SIDE)))
+    return _on_white(whole), _on_white(detail)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -4,20 +4,25 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from worker.training.build_model import build_model
-from worker.training.converter import Converter
+from worker.backbone.compiled import compiled_backbone
+from worker.training.budget import RECIPES, Budget, plan_views, train_phases
 from worker.training.deploy import Description, count_reasons, deploy
 from worker.training.export import export
-from worker.training.features import compute_features
+from worker.training.feature_store import FeatureStore
+from worker.training.features import Extractor
 from worker.training.fetch_photos import CataloguePhoto, fetch_photos
 from worker.training.job import Job, TrainedModel
 from worker.training.prepare_dataset import prepare_dataset
-from worker.training.progress import EpochFinished, PhotoSkipped, Progress, Report, Stage
-from worker.training.split import group_copies, hold_out
-from worker.training.train import Epoch, Examples, train
+from worker.training.progress import Phase, PhotoSkipped, Progress, Report, Stage
+from worker.training.train import train
+from worker.training.views import view_names
 
-# Of the train stage: computing features takes longer, the epochs are what people watch.
-FEATURES_SHARE = 0.4
+SENTENCES = {
+    Phase.HEAD: "Choosing how products are told apart",
+    Phase.STARTUP: "Preparing to fine-tune",
+    Phase.TRIAL: "Trying whether fine-tuning makes it better",
+    Phase.TUNING: "Fine-tuning",
+}
 
 
 def run_pipeline(
@@ -29,66 +34,71 @@ def run_pipeline(
     """
     clock = time.monotonic()
     progress = Progress(report)
-    options = job.options
+    options, recipe = job.options, RECIPES[job.options.profile]
+    epochs = recipe.epochs and (options.epochs or recipe.epochs)
+    store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
 
-    with Converter() as converter:
-        with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
-            photo_set = fetch_photos(read_catalogue(), job.storage)
-            found = len(photo_set.photos)
-            progress.expect(found)
+    with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
+        photo_set = fetch_photos(read_catalogue(), job.storage)
+        found = len(photo_set.photos)
+        progress.expect_photos(found)
 
-        with progress.stage(Stage.PREPARE_DATASET, f"Preparing {found} photos"):
-            dataset = prepare_dataset(
-                photo_set, lambda done: progress.step(done / found, f"Preparing photos: {done} of {found}")
-            )
-            for skipped in dataset.skipped:
-                report(PhotoSkipped(skipped.photo, skipped.reason))
-            held_out = hold_out(dataset.labels, group_copies(dataset.pixels), options.seed)
-            photos = len(dataset.labels)
-            progress.expect(photos)
+    with progress.stage(Stage.PREPARE_DATASET, f"Reading {found} photos"):
+        dataset = prepare_dataset(
+            photo_set, lambda done: progress.step(done / found, f"Reading photos: {done} of {found}")
+        )
+        photos = len(dataset.photos)
 
-        with progress.stage(Stage.BUILD_MODEL, "Building the model"):
-            backbone = build_model(job.base_weights, options.seed)
+    with progress.stage(Stage.BUILD_MODEL, "Building the model"):
+        backbone = compiled_backbone(job.base_weights, job.cache)
+        extractor = Extractor(backbone, store, keep_activations=epochs > 0)
 
-        with progress.stage(Stage.TRAIN, f"Looking at {photos} photos"):
+    with progress.stage(Stage.TRAIN, f"Looking at {photos} photos"):
+        budget = Budget(options.time_budget_seconds)
+        views = view_names(plan_views(extractor, dataset, recipe.views, options.profile, budget))
+        progress.expect(Stage.TRAIN, train_phases(photos, len(views), epochs))
+        extracted = extractor.extract(
+            dataset,
+            views,
+            lambda done: progress.step(
+                done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES
+            ),
+        )
+        store.prune()
+        for skipped in extracted.dataset.skipped:
+            report(PhotoSkipped(skipped.photo, skipped.reason))
+        trained = train(
+            extracted,
+            backbone.layers,
+            epochs=epochs,
+            seed=options.seed,
+            budget=budget,
+            step=lambda phase, share: progress.step(share, f"{SENTENCES[phase]}: {share:.0%}", phase),
+            on_epoch=report,
+        )
 
-            def batch_done(done: int) -> None:
-                progress.step(FEATURES_SHARE * done / photos, f"Looking at photos: {done} of {photos}")
+    with progress.stage(Stage.EXPORT, "Exporting for the browser"):
+        export(backbone, trained.tail, trained.head, job.folder)
 
-            def epoch_done(epoch: Epoch) -> None:
-                report(EpochFinished(epoch.number, epoch.of, round(epoch.loss, 4), epoch.accuracy))
-                share = FEATURES_SHARE + (1 - FEATURES_SHARE) * epoch.number / epoch.of
-                right = (
-                    "" if epoch.accuracy is None else f", {epoch.accuracy:.0%} of the photos held out right"
-                )
-                progress.step(share, f"Training: epoch {epoch.number} of {epoch.of}{right}")
+    with progress.stage(Stage.DEPLOY, "Writing the model's description"):
+        seconds = timedelta(seconds=time.monotonic() - clock)
+        dataset = extracted.dataset
+        description = Description(
+            version=job.version,
+            job_id=job.job_id,
+            started_at=job.started_at,
+            trained_at=job.started_at + seconds,
+            products=dataset.products,
+            photos=len(dataset.photos),
+            skipped=dataset.skipped,
+            accuracy=trained.accuracy,
+            options=options,
+            backbone=backbone.facts,
+            method=trained.method,
+            views=len(views),
+        )
+        deploy(description, job.folder)
 
-            features = compute_features(dataset, backbone, batch_done)
-            trained = train(
-                Examples(features, dataset.labels),
-                held_out,
-                epochs=options.epochs,
-                seed=options.seed,
-                on_epoch=epoch_done,
-            )
-
-        with progress.stage(Stage.EXPORT, "Exporting for the browser"):
-            export(backbone, trained.head, converter, job.folder)
-
-        with progress.stage(Stage.DEPLOY, "Writing the model's description"):
-            seconds = timedelta(seconds=time.monotonic() - clock)
-            description = Description(
-                version=job.version,
-                job_id=job.job_id,
-                started_at=job.started_at,
-                trained_at=job.started_at + seconds,
-                products=dataset.products,
-                photos=photos,
-                skipped=dataset.skipped,
-                accuracy=trained.accuracy,
-                options=options,
-                backbone=backbone,
-            )
-            deploy(description, job.folder)
-
-    return TrainedModel(trained.accuracy, photos, len(dataset.products), count_reasons(dataset.skipped))
+    return TrainedModel(
+        trained.accuracy, len(dataset.photos), len(dataset.products), count_reasons(dataset.skipped)
+    )

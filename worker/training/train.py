@@ -1,137 +1,116 @@
-"""Stage 4: the head, a softmax regression on the backbone's features."""
+"""Stage 4: features of every view, the head that is best on them, and a fine-tuned tail where it is better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
 
-from worker.training.features import Features
+from worker.backbone.layers import Layers
+from worker.training.budget import Budget
+from worker.training.choose_head import OutOfFold, choose_head, temperature
+from worker.training.features import Extracted
+from worker.training.folds import FOLDS, Labels, assign_folds, group_photos
+from worker.training.heads import Head, log_loss
 from worker.training.job import Accuracy
+from worker.training.progress import EpochFinished, Phase
 
-BATCH = 32
-# 15 passes over 75 photos would be 45 steps, too few to converge: a small set is gone through more often.
-MIN_STEPS = 20
-LEARNING_RATE = 3e-3
-WEIGHT_DECAY = 1e-3
-LABEL_SMOOTHING = 0.1
+if TYPE_CHECKING:
+    from worker.training.fine_tune import Epoch, Tuned
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Features float32 `[photos, 1280]` and, for each, its product's place, int64 `[photos]`."""
-
-    features: Features
-    labels: npt.NDArray[np.int64]
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Examples":
-        return Examples(self.features[chosen], self.labels[chosen])
-
-
-@dataclass(frozen=True)
-class Head:
-    """Logits are `features @ kernel + bias`; float32 `[1280, products]` and `[products]`."""
-
-    kernel: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
-
-    def logits(self, features: Features) -> npt.NDArray[np.float32]:
-        return features @ self.kernel + self.bias
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the photos; `accuracy` is that of the held-out ones, `None` where there are none."""
-
-    number: int
-    of: int
-    loss: float
-    accuracy: float | None
+TRIAL_FOLD = 0
+# The trial sees what the other folds hold, the final training everything.
+TRIAL_SHARE = (FOLDS - 1) / FOLDS
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The head that is published, and how good one was that had learnt the same way from fewer photos."""
+    """The head that is published, the tail it needs if that is not the backbone's own, and how good such a
+    model was on photos that none of their group had trained."""
 
     head: Head
+    tail: Layers | None
     accuracy: Accuracy
+    method: str
 
 
 def train(
-    examples: Examples,
-    held_out: npt.NDArray[np.bool_],
+    extracted: Extracted,
+    tail: Layers,
     *,
     epochs: int,
     seed: int,
-    on_epoch: Callable[[Epoch], None],
+    budget: Budget,
+    step: Callable[[Phase, float], None],
+    on_epoch: Callable[[EpochFinished], None],
 ) -> Trained:
-    """Measure on the held-out photos what the others teach, then learn from all of them.
+    """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
-    `held_out` is bool `[photos]`; `on_epoch` hears of the epochs of the head that is measured.
+    The head answers where fine-tuning did not win, or found no time or nothing to be measured on. `step` is
+    told what share of a phase is done.
     """
-    products = int(examples.labels.max()) + 1
-    learning, measuring = examples.where(~held_out), examples.where(held_out)
-    measured = fit_head(learning, products, epochs, seed, measuring, on_epoch)
-    published = fit_head(examples, products, epochs, seed)
-    return Trained(published, measure(measured, measuring))
+    labels = extracted.dataset.labels
+    groups = group_photos(extracted.features, labels, extracted.dataset.sha256)
+    folds = assign_folds(labels, groups, seed)
+    chosen = choose_head(extracted.features, labels, folds, lambda share: step(Phase.HEAD, share))
+    alone = Trained(chosen.head, None, measure(chosen.measured), f"lda, shrinkage {chosen.shrinkage:g}")
+    held_out = chosen.measured.places[folds[chosen.measured.places] == TRIAL_FOLD]
+    if extracted.activations is None or not len(held_out):
+        return alone
+
+    step(Phase.STARTUP, 0.0)
+    # TensorFlow takes seconds to import, and a head alone does without it.
+    from worker.training.fine_tune import fine_tune
+
+    def tune(phase: Phase, rows: Labels, epochs: int, seconds: float) -> "Tuned | None":
+        def epoch_done(epoch: "Epoch") -> None:
+            step(phase, epoch.number / epoch.of)
+            on_epoch(EpochFinished(phase, epoch.number, epoch.of, round(epoch.loss, 4)))
+
+        assert extracted.activations
+        return fine_tune(
+            tail,
+            extracted.activations,
+            labels,
+            rows,
+            epochs=epochs,
+            seed=seed,
+            seconds=seconds,
+            on_start=lambda: step(phase, 0.0),
+            on_epoch=epoch_done,
+        )
+
+    seconds = budget.left * TRIAL_SHARE / (1 + TRIAL_SHARE)
+    trial = tune(Phase.TRIAL, np.flatnonzero(folds != TRIAL_FOLD), epochs, seconds)
+    if trial is None:
+        return alone
+    tried = OutOfFold(held_out, trial.logits(extracted.activations, held_out), labels[held_out])
+    if not _wins(tried, chosen.measured.at(held_out)):
+        return alone
+    tuned = tune(Phase.TUNING, np.arange(len(labels)), trial.epochs, budget.left)
+    if tuned is None:
+        return alone
+    head = tuned.head.scaled(1 / temperature(tried))
+    return Trained(head, tuned.tail, measure(tried), f"fine-tuned, {tuned.epochs} epochs")
 
 
-def fit_head(
-    examples: Examples,
-    products: int,
-    epochs: int,
-    seed: int,
-    measuring: Examples | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> Head:
-    """Fit a head to `examples`; those of `measuring` are looked at after each epoch, and never learnt."""
-    keras.utils.set_random_seed(seed)
-    mean, spread = examples.features.mean(axis=0), examples.features.std(axis=0) + 1e-3
-    steps = max(MIN_STEPS, -(-len(examples.labels) // BATCH))
-    model = keras.Sequential(
-        [keras.Input(mean.shape), keras.layers.Dense(products, kernel_initializer="zeros")]
-    )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps), weight_decay=WEIGHT_DECAY
-        ),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
-        metrics=["accuracy"],
-    )
-
-    def tensors(examples: Examples) -> tf.data.Dataset:
-        one_hot = np.eye(products, dtype=np.float32)[examples.labels]
-        return tf.data.Dataset.from_tensor_slices(((examples.features - mean) / spread, one_hot))
-
-    def epoch_ended(epoch: int, logs: dict[str, float]) -> None:
-        accuracy = logs.get("val_accuracy")
-        on_epoch(Epoch(epoch + 1, epochs, logs["loss"], None if accuracy is None else round(accuracy, 4)))
-
-    model.fit(
-        tensors(examples).shuffle(len(examples.labels), seed=seed).repeat().batch(BATCH),
-        epochs=epochs,
-        steps_per_epoch=steps,
-        validation_data=tensors(measuring).batch(512) if measuring and len(measuring.labels) else None,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=epoch_ended)],
-        shuffle=False,  # the data set shuffles itself
-        verbose=0,
-    )
-    kernel, bias = model.get_weights()
-    folded = kernel / spread[:, None]
-    return Head(folded.astype(np.float32), (bias - mean @ folded).astype(np.float32))
+def _wins(tuned: OutOfFold, head: OutOfFold) -> bool:
+    """Right more often on the same photos; where equally often, more sure of what is right."""
+    if tuned.top1 != head.top1:
+        return tuned.top1 > head.top1
+    calibrated = tuned.logits / np.float32(temperature(tuned))
+    return log_loss(calibrated, tuned.labels) < log_loss(head.logits, head.labels)
 
 
-def measure(head: Head, examples: Examples) -> Accuracy:
-    """How often `head` is right about photos that it did not learn from."""
-    if not len(examples.labels):
+def measure(measured: OutOfFold) -> Accuracy:
+    """How often a model was right about photos that it did not learn from."""
+    if not len(measured.labels):
         return Accuracy(None, None, 0, 0)
-    guesses = np.argsort(-head.logits(examples.features), axis=1)
-    right = guesses == examples.labels[:, None]
+    guesses = np.argsort(-measured.logits, axis=1)
+    right = guesses == measured.labels[:, None]
     return Accuracy(
         top1=round(float(right[:, 0].mean()), 4),
         top3=round(float(right[:, :3].any(axis=1).mean()), 4),
-        photos=len(examples.labels),
-        products=len(np.unique(examples.labels)),
+        photos=len(measured.labels),
+        products=len(np.unique(measured.labels)),
     )

@@ -1,0 +1,107 @@
+"""The training job beside the plain recipe on the same real photos: `make bench-train`.
+
+PHOTOS holds photos.csv (columns split, sku, name, file and one of 0 and 1 for each set), train/ and val/.
+Only the split `train` trains; all are measured on val/. It asserts nothing: times depend on the machine.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.train import report, scale
+from bench.train.arguments import Arguments, parse
+from bench.train.photos import PhotoSet, WrongInput, read_set
+from bench.train.script import Failed
+from bench.train.sides import Result, Sides
+from demo.embedded_postgres import EmbeddedPostgres
+
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    given = parse(__doc__ or "")
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else report.WIDTH)
+    try:
+        if not given.weights.is_file():
+            raise WrongInput(f"{given.weights} is no file: name the Keras .h5 of MobileNetV2 without top.")
+        names = (None,) if given.scale else given.sets
+        sets = [read_set(given.photos, name) for name in names]
+        with tempfile.TemporaryDirectory(prefix="bench-train-") as folder, EmbeddedPostgres() as postgres:
+            sides = Sides(postgres, Path(folder), given.weights, given.views)
+            (measure_scale if given.scale else compare)(sides, sets, given, console)
+    except (WrongInput, Failed) as error:
+        sys.exit(str(error))
+
+
+def compare(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, console: Console) -> None:
+    """Let all sides take turns on each set, and print and write what came of it."""
+    conditions = conditions_of(given)
+    console.print("Preparing the compiled backbone …")
+    sides.prepare(sets[0], given.sides, given.profiles)
+    every: list[report.SetResults] = []
+    for photos in sets:
+        runs: dict[str, list[Result]] = {}
+        for round_ in range(given.rounds):
+            for name, side in sides.named(given.sides, given.profiles).items():
+                result = side(photos, round_)
+                runs.setdefault(name, []).append(result)
+                console.print(f"{photos.name}, round {round_ + 1}: {name}: {result.seconds:.1f} s")
+        every.append(report.SetResults(photos, runs))
+        report.show(report.tables(every[-1]), console)
+        # Written after each set: what was measured is not lost with what fails later.
+        report.write(every, conditions | {"load_after": load_average()}, given.json)
+    console.print(f"Every value is in {given.json}.")
+
+
+def measure_scale(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, console: Console) -> None:
+    """One cold job a size, with the first profile that was asked for."""
+    conditions, profile = conditions_of(given), given.profiles[0]
+    console.print("Preparing the compiled backbone …")
+    sides.prepare(sets[0], ["cold"], [profile])
+    points: list[scale.Point] = []
+    for point in scale.measure(sides, sets[0], sorted(given.scale), profile):
+        points.append(point)
+        console.print(f"{point.photos:,} photos: {point.seconds:.1f} s, {point.peak_memory / 1e9:.2f} GB")
+        told = {
+            "conditions": conditions | {"load_after": load_average()},
+            "profile": profile,
+            "products": sets[0].products,
+            "points": [asdict(point) for point in points],
+        }
+        report.write_json(told | scale.summary(points), given.json)
+    report.show(scale.table(points, profile), console)
+    if given.plot:
+        scale.plot(points, profile, given.plot)
+        console.print(f"The plot is in {given.plot}.")
+    console.print(f"Every value is in {given.json}.")
+
+
+def conditions_of(given: Arguments) -> dict[str, object]:
+    """What ran, on what and how often."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "cores": len(os.sched_getaffinity(0)),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rounds": given.rounds,
+        "views": given.views,
+        "load_before": load_average(),
+    }
+
+
+def load_average() -> float:
+    """How many processes wanted a core within the last minute, this bench's own among them."""
+    return round(os.getloadavg()[0], 2)
+
+
+if __name__ == "__main__":
+    main()

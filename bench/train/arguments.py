@@ -1,0 +1,69 @@
+"""The command line of the bench."""
+
+import argparse
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.train.job import OPTIONS
+from bench.train.sides import KINDS
+
+SETS = ("small", "medium", "large")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What was asked for. `scale` has the numbers of photos of the other mode, or nothing."""
+
+    photos: Path
+    weights: Path
+    sets: tuple[str, ...]
+    profiles: tuple[str, ...]
+    sides: tuple[str, ...]
+    rounds: int
+    views: int
+    scale: tuple[int, ...]
+    plot: Path | None
+    json: Path
+
+
+def parse(description: str) -> Arguments:
+    """Read the command line; ends the process where it is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench.train", description=description)
+    add = parser.add_argument
+    add("photos", type=Path, metavar="PHOTOS", help="the folder of photos.csv, train/ and val/")
+    add("weights", type=Path, metavar="WEIGHTS", help="Keras's .h5 of MobileNetV2 without its top")
+    add("--sets", type=_names(), default=SETS, metavar="SET,…", help="columns of photos.csv")
+    for name, known in (("profiles", tuple(OPTIONS)), ("sides", KINDS)):
+        some = f"some of {','.join(known)}; all by default"
+        add(f"--{name}", type=_names(known), default=known, metavar="NAME,…", help=some)
+    add("--rounds", type=_count, default=1, help="how often each side takes its turn")
+    add("--views", type=_count, default=5, help="how often the floor looks at a photo")
+    add("--scale", type=_counts, default=(), metavar="N,…", help="instead: time and memory of N photos")
+    add("--plot", type=Path, metavar="FILE.png", help="where a plot of --scale goes")
+    add("--json", type=Path, default=Path("bench-train.json"), metavar="FILE", help="where the numbers go")
+    return Arguments(**vars(parser.parse_args()))
+
+
+def _names(known: Collection[str] = ()) -> Callable[[str], tuple[str, ...]]:
+    def names(text: str) -> tuple[str, ...]:
+        given = tuple(text.split(","))
+        if known and (unknown := [name for name in given if name not in known]):
+            raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(known)}")
+        return given
+
+    return names
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return count
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({_count(number) for number in text.split(",")}))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no list of numbers such as 1000,3000") from None

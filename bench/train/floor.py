@@ -1,0 +1,54 @@
+"""The least that a first job could take: every photo is decoded once and looked at once a view.
+
+    python -m bench.train.floor PHOTOS_FOLDER WEIGHTS CACHE VIEWS
+
+PHOTOS_FOLDER holds a folder a product, CACHE the compiled backbone. Prints the seconds.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from worker.backbone.compiled import CompiledBackbone, compiled_backbone
+from worker.backbone.engine import litert_engine
+from worker.cores import usable_cores
+from worker.training.photo import decode_photo
+
+THREADS = usable_cores()
+
+
+def floor_seconds(photos: Sequence[Path], backbone: CompiledBackbone, views: int) -> float:
+    """Seconds for all photos, by as many threads as there are cores, with engines that are ready."""
+    own = threading.local()
+    ready = threading.Barrier(THREADS + 1)
+
+    def start() -> None:
+        own.forward = litert_engine(backbone)
+        # An engine's first look is slower than all others.
+        own.forward(np.zeros((1, 224, 224, 3), np.uint8))
+
+    def look(photo: Path) -> None:
+        pixels = decode_photo(photo)
+        # The views' pixels differ, the work does not.
+        own.forward(np.stack([pixels] * views))
+
+    with ThreadPoolExecutor(THREADS, initializer=start) as threads:
+        for _ in range(THREADS):
+            threads.submit(ready.wait)
+        ready.wait()
+        started = time.monotonic()
+        list(threads.map(look, photos))
+        return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    files = sorted(Path(sys.argv[1]).glob("*/*"))
+    compiled = compiled_backbone(sys.argv[2], Path(sys.argv[3]))
+    seconds = floor_seconds(files, compiled, int(sys.argv[4]))
+    print(json.dumps({"seconds": seconds, "photos": len(files), "threads": THREADS}), flush=True)

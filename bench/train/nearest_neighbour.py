@@ -1,0 +1,55 @@
+"""Without training: a photo shows the product of the photo whose features are the nearest by cosine.
+
+    python -m bench.train.nearest_neighbour PHOTOS_FOLDER VAL_FOLDER WEIGHTS
+
+Both folders hold a folder a product. Prints top-1 and top-3 on the known products of VAL_FOLDER.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure import shares
+from worker.training.photo import SIDE, decode_photo
+
+BATCH = 32
+Features = npt.NDArray[np.float32]
+
+
+def main(photos: Path, val: Path, weights: Path) -> dict[str, float]:
+    """Shares of val photos whose product is the nearest, and among the nearest three."""
+    backbone = keras.applications.MobileNetV2(
+        input_shape=(SIDE, SIDE, 3), include_top=False, pooling="avg", weights=str(weights)
+    )
+    products = sorted(folder.name for folder in photos.iterdir())
+    known = [_features(backbone, sorted((photos / product).iterdir())) for product in products]
+    right, measured = [], 0
+    for place, product in enumerate(products):
+        if not (val / product).is_dir():
+            continue
+        measured += 1
+        asked = _features(backbone, sorted((val / product).iterdir()))
+        # As near as the nearest photo of the product.
+        nearness = np.stack([(asked @ features.T).max(axis=1) for features in known], axis=1)
+        right.append(np.argsort(-nearness, axis=1)[:, :3] == place)
+    return shares(np.concatenate(right), measured)
+
+
+def _features(backbone: keras.Model, files: Sequence[Path]) -> Features:
+    """Pooled features of the last layer, of length 1, float32 `[files, 1280]`."""
+    batches = []
+    for start in range(0, len(files), BATCH):
+        pixels = np.stack([decode_photo(file) for file in files[start : start + BATCH]]).astype(np.float32)
+        batches.append(backbone.predict_on_batch(pixels / 127.5 - 1.0))
+    features = np.concatenate(batches)
+    unit: Features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return unit
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*map(Path, sys.argv[1:4]))), flush=True)

@@ -1,0 +1,54 @@
+"""A module of the bench in a process of its own: how long it took, its memory and what it found out."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bench.train.memory import PeakMemory
+
+LAST_LINES = 15
+
+
+class Failed(Exception):
+    """A side of the bench did not come to its end; the message has the last lines of what it said."""
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """`seconds` go from the start of the process to its answer, a line of JSON; `peak_memory` is in bytes."""
+
+    seconds: float
+    peak_memory: int
+    answer: dict[str, Any]
+
+
+def run_script(module: str, *arguments: object) -> ScriptRun:
+    """Run `python -m module arguments`. Raises Failed."""
+    answer: dict[str, Any] | None = None
+    started, seconds = time.monotonic(), 0.0
+    with tempfile.TemporaryFile("w+") as errors:
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout
+        try:
+            with PeakMemory(process.pid) as memory:
+                for line in process.stdout:
+                    if line.startswith("{"):
+                        seconds, answer = time.monotonic() - started, json.loads(line)
+                status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if status or answer is None:
+            errors.seek(0)
+            raise Failed(f"{' '.join(command)} ended with exit status {status}.\n{last_lines(errors.read())}")
+    return ScriptRun(seconds, memory.peak, answer)
+
+
+def last_lines(text: str) -> str:
+    """The end of a log, for an error message."""
+    return "\n".join(text.splitlines()[-LAST_LINES:])

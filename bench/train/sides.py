@@ -1,0 +1,117 @@
+"""What is compared: the worker, cold and warm, the plain recipe, nearest neighbour, and the floor."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.train.job import JobRun, run_job
+from bench.train.photos import PhotoSet
+from bench.train.script import run_script
+from bench.train.shop import Shop
+from demo.embedded_postgres import EmbeddedPostgres
+
+NEW_PHOTOS = 10
+NEW_PHOTOS_SEED = 0
+# Enough for a job that does nothing but prepare the cache.
+PREPARING_PHOTOS = 30
+PLAIN, NEAREST, FLOOR = "plain recipe", "nearest neighbour", "floor"
+KINDS = ("cold", "warm", "plain", "nearest", "floor")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of a side on a set; `peak_memory` is in bytes, `measured` on photos that nothing trained on.
+
+    `reported` is what the side says of its own accuracy.
+    """
+
+    seconds: float
+    peak_memory: int
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    reported: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+
+Side = Callable[[PhotoSet, int], Result]
+"""Runs on a set; the number is that of the round."""
+
+
+class Sides:
+    """Every run is in fresh processes and on a fresh shop; `folder` holds what outlives them."""
+
+    def __init__(self, postgres: EmbeddedPostgres, folder: Path, weights: Path, views: int) -> None:
+        self._postgres = postgres
+        self._folder = folder
+        self._weights = weights.absolute()
+        self._views = views
+
+    def named(self, kinds: Sequence[str], profiles: Sequence[str]) -> dict[str, Side]:
+        """The sides of those kinds, in the order in which they take turns."""
+        jobs = {"cold": self._cold, "warm": self._warm}
+        sides: dict[str, Side] = {
+            f"{profile}, {kind}": partial(job, profile)
+            for kind, job in jobs.items()
+            for profile in profiles
+            if kind in kinds
+        }
+        others = {
+            "plain": (PLAIN, self._plain),
+            "nearest": (NEAREST, self._nearest),
+            "floor": (FLOOR, self._floor),
+        }
+        return sides | dict(others[kind] for kind in others if kind in kinds)
+
+    def prepare(self, photos: PhotoSet, kinds: Sequence[str], profiles: Sequence[str]) -> None:
+        """Do once what an image would bring along, such as the compiled backbone. Raises Failed."""
+        if {"cold", "warm", "floor"} & set(kinds):
+            for profile in profiles:
+                with self.shop() as shop:
+                    shop.add(photos.repeated(PREPARING_PHOTOS).photos)
+                    run_job(shop, profile)
+
+    def shop(self) -> Shop:
+        """A fresh shop beside the cache that all share."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder)) / "shop"
+        return Shop(self._postgres, folder, self._weights, self._folder / "cache")
+
+    def _cold(self, profile: str, photos: PhotoSet, _: int) -> Result:
+        with self.shop() as shop:
+            shop.add(photos.photos)
+            shop.forget_features()
+            return _measured(run_job(shop, profile), photos.val)
+
+    def _warm(self, profile: str, photos: PhotoSet, _: int) -> Result:
+        known, new = photos.hold_back(NEW_PHOTOS, NEW_PHOTOS_SEED)
+        with self.shop() as shop:
+            shop.add(known.photos)
+            shop.forget_features()
+            run_job(shop, profile)
+            shop.add(new)
+            return _measured(run_job(shop, profile), photos.val)
+
+    def _plain(self, photos: PhotoSet, round_: int) -> Result:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            linked, model = photos.link(Path(folder, "photos")), Path(folder, "model")
+            run = run_script("bench.train.plain_recipe", linked, self._weights, model, round_)
+            measured = run_script("bench.measure", model, photos.val).answer
+        return Result(run.seconds, run.peak_memory, measured, run.answer["reported"])
+
+    def _nearest(self, photos: PhotoSet, _: int) -> Result:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            linked = photos.link(Path(folder, "photos"))
+            run = run_script("bench.train.nearest_neighbour", linked, photos.val, self._weights)
+        return Result(run.seconds, run.peak_memory, run.answer)
+
+    def _floor(self, photos: PhotoSet, _: int) -> Result:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            linked = photos.link(Path(folder, "photos"))
+            run = run_script("bench.train.floor", linked, self._weights, self._folder / "cache", self._views)
+        return Result(run.answer["seconds"], run.peak_memory)
+
+
+def _measured(run: JobRun, val: Path) -> Result:
+    measured = run_script("bench.measure", run.model, val).answer
+    return Result(run.seconds, run.peak_memory, measured, run.reported, run.stages)

@@ -1,0 +1,305 @@
+"""A backbone is compiled once for all who want it, and used only while it is what was compiled."""
+
+import contextlib
+import json
+import multiprocessing
+import shutil
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from worker.backbone import weights as weights_module
+from worker.backbone.compiled import (
+    CHECKSUMS,
+    ENGINE,
+    FACTS,
+    LAYERS,
+    TEMPLATE,
+    CompiledBackbone,
+    compiled_backbone,
+    digest,
+)
+from worker.backbone.engine import litert_engine
+from worker.backbone.layers import ACTIVATIONS, FEATURES, TAIL, TRUNK, load_layers, save_layers
+from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template
+from worker.backbone.weights import FILE_NAME, find_weights
+from worker.errors import ErrorCode, JobError
+
+SPAWN = multiprocessing.get_context("spawn")
+Floats = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def backbone(cache: Path) -> CompiledBackbone:
+    return compiled_backbone("random", cache)
+
+
+@pytest.fixture
+def own_cache(backbone: CompiledBackbone, tmp_path: Path) -> Path:
+    """A cache with a copy of the compiled backbone, to be damaged."""
+    shutil.copytree(backbone.folder.parent, tmp_path / "cache" / "backbones")
+    return tmp_path / "cache"
+
+
+def head(products: int, scale: float = 1.0) -> tuple[Floats, Floats]:
+    random = np.random.default_rng(products)
+    kernel = scale * random.normal(size=(FEATURES, products))
+    return kernel.astype(np.float32), (scale * random.normal(size=products)).astype(np.float32)
+
+
+def with_head(backbone: CompiledBackbone, kernel: Floats, bias: Floats) -> Template:
+    slots = backbone.facts.slots
+    values = {slots["head/kernel"]: kernel, slots["head/bias"]: bias}
+    return backbone.template.with_weights(values, products=len(bias))
+
+
+@pytest.mark.parametrize("products", [2, 3, 700])
+def test_a_template_with_another_head_is_read_as_it_was_written(
+    backbone: CompiledBackbone, products: int, tmp_path: Path
+) -> None:
+    kernel, bias = head(products)
+    with_head(backbone, kernel, bias).write(tmp_path)
+    read = Template.read(tmp_path)
+    slots = backbone.facts.slots
+    assert list(read.weights) == list(backbone.template.weights)
+    for name, stored in read.weights.items():
+        if name == slots["head/kernel"]:
+            assert np.array_equal(stored, kernel.astype(np.float16))
+        elif name == slots["head/bias"]:
+            assert np.array_equal(stored.ravel(), bias.astype(np.float16))
+        else:
+            assert np.array_equal(stored, backbone.template.weights[name])
+
+
+@pytest.mark.parametrize("products", [1, 2, 3, 700])
+def test_everything_that_counts_products_counts_the_same(
+    backbone: CompiledBackbone, products: int, tmp_path: Path
+) -> None:
+    with_head(backbone, *head(products)).write(tmp_path)
+    model = json.loads((tmp_path / MODEL).read_text())
+    slots = backbone.facts.slots
+    [output] = model["signature"]["outputs"].values()
+    assert int(output["tensorShape"]["dim"][-1]["size"]) == products
+    [group] = model["weightsManifest"]
+    entries = {entry["name"]: entry for entry in group["weights"]}
+    nodes = {node["name"]: node for node in model["modelTopology"]["node"]}
+    for part, shape in (("kernel", [FEATURES, products]), ("bias", [products])):
+        name = slots[f"head/{part}"]
+        assert [size for size in entries[name]["shape"] if size != 1] == [size for size in shape if size != 1]
+        sizes = [int(axis["size"]) for axis in nodes[name]["attr"]["value"]["tensor"]["tensorShape"]["dim"]]
+        assert sizes == entries[name]["shape"]
+    data = sum((tmp_path / path).stat().st_size for path in group["paths"])
+    assert data == sum(stored.nbytes for stored in Template.read(tmp_path).weights.values())
+
+
+def test_shards_are_of_four_mebibytes_at_most_and_all_there(
+    backbone: CompiledBackbone, tmp_path: Path
+) -> None:
+    with_head(backbone, *head(2000)).write(tmp_path)
+    [group] = json.loads((tmp_path / MODEL).read_text())["weightsManifest"]
+    sizes = [(tmp_path / path).stat().st_size for path in group["paths"]]
+    assert len(sizes) > 3
+    assert sizes[:-1] == [SHARD_BYTES] * (len(sizes) - 1)
+    assert 0 < sizes[-1] <= SHARD_BYTES == 4 << 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([MODEL, *group["paths"]])
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("value", [70_000.0, -70_000.0, np.inf, np.nan])
+def test_a_weight_that_float16_cannot_hold_is_refused(backbone: CompiledBackbone, value: float) -> None:
+    kernel, bias = head(3)
+    kernel[5, 1] = value
+    with pytest.raises(ValueError, match="beyond what float16 holds, or not a number"):
+        with_head(backbone, kernel, bias)
+
+
+def test_a_template_stays_as_it_is_when_another_is_made_of_it(
+    backbone: CompiledBackbone, tmp_path: Path
+) -> None:
+    before = json.dumps(backbone.template.model)
+    with_head(backbone, *head(9)).write(tmp_path)
+    assert json.dumps(backbone.template.model) == before
+    assert backbone.template.weights[backbone.facts.slots["head/kernel"]].shape[-1] == PLACEHOLDER_PRODUCTS
+
+
+def test_a_template_that_is_not_whole_is_refused(backbone: CompiledBackbone, tmp_path: Path) -> None:
+    folder = shutil.copytree(backbone.folder / TEMPLATE, tmp_path / "template")
+    last = max(folder.glob("*.bin"))
+    last.write_bytes(last.read_bytes()[:-2])
+    with pytest.raises(ValueError):  # NumPy's own
+        Template.read(folder)
+    last.unlink()
+    with pytest.raises(FileNotFoundError):
+        Template.read(folder)
+    (folder / MODEL).write_text("{")
+    with pytest.raises(ValueError):
+        Template.read(folder)
+
+
+def test_the_whole_tail_and_the_head_have_slots_of_their_own(backbone: CompiledBackbone) -> None:
+    slots = backbone.facts.slots
+    assert set(slots) == {f"{name}/{part}" for name in (*TAIL, "head") for part in ("kernel", "bias")}
+    assert len(set(slots.values())) == len(slots)
+    for name in TAIL:
+        stored = backbone.template.weights[slots[f"{name}/kernel"]]
+        assert np.array_equal(stored.ravel(), backbone.layers[name].kernel.astype(np.float16).ravel())
+
+
+def test_layers_are_read_as_they_were_written(backbone: CompiledBackbone, tmp_path: Path) -> None:
+    layers = backbone.layers
+    assert set(layers) == {*TRUNK, *TAIL}
+    assert digest(layers) == backbone.facts.weights_sha256
+    save_layers(layers, tmp_path / LAYERS)
+    assert digest(load_layers(tmp_path / LAYERS)) == digest(layers)
+    (tmp_path / LAYERS).write_bytes(b"")
+    with pytest.raises((OSError, ValueError, EOFError)):
+        load_layers(tmp_path / LAYERS)
+
+
+def written(folder: Path) -> dict[str, float]:
+    return {str(path): path.stat().st_mtime for path in sorted(folder.rglob("*"))}
+
+
+def test_what_is_compiled_is_used_as_it_is_and_nothing_is_written(
+    own_cache: Path, backbone: CompiledBackbone
+) -> None:
+    before = written(own_cache)
+    assert compiled_backbone("random", own_cache).facts == backbone.facts
+    assert written(own_cache) == before
+
+
+def want(cache: Path, start: Barrier) -> None:
+    start.wait()
+    compiled_backbone("random", cache)
+
+
+def test_a_backbone_is_compiled_once_for_two_who_want_it_at_once_though_one_was_killed_and_it_is_damaged(
+    own_cache: Path, backbone: CompiledBackbone
+) -> None:
+    folder = own_cache / "backbones" / backbone.folder.name
+    (folder / FACTS).unlink()
+    left = folder.with_suffix(".unfinished")
+    shutil.copytree(backbone.folder / TEMPLATE, left / TEMPLATE)
+    (left / "half").write_text("what a killed process left")
+    start = SPAWN.Barrier(3)
+    processes = [SPAWN.Process(target=want, args=(own_cache, start)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    seen = set()
+    start.wait()
+    while any(process.is_alive() for process in processes):
+        # Whatever stands in the folder's place for a moment, each writing of it has another inode.
+        with contextlib.suppress(FileNotFoundError):
+            if (folder / FACTS).exists():
+                seen.add((folder / FACTS).stat().st_ino)
+        time.sleep(0.01)
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    seen.add((folder / FACTS).stat().st_ino)
+    assert len(seen) == 1
+    assert not left.exists()
+    assert not (folder / "half").exists()
+    compiled = compiled_backbone("random", own_cache)
+    assert compiled.facts == backbone.facts
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [CHECKSUMS, ENGINE, FACTS, LAYERS, TEMPLATE]
+    )
+    black = np.zeros((1, 224, 224, 3), np.uint8)
+    seen_here, seen_there = (litert_engine(one)(black) for one in (compiled, backbone))
+    assert seen_here.activations.shape == (1, *ACTIVATIONS)
+    assert np.abs(seen_here.features.astype(np.float32) - seen_there.features).max() <= 2e-3
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def write_nonsense(path: Path) -> None:
+    path.write_text('"nonsense"')
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (ENGINE, truncate),
+        (ENGINE, flip),
+        (LAYERS, flip),
+        (LAYERS, Path.unlink),
+        (f"{TEMPLATE}/{MODEL}", empty),
+        (f"{TEMPLATE}/group1-shard2of2.bin", Path.unlink),
+        (FACTS, empty),
+        (FACTS, write_nonsense),
+        (CHECKSUMS, Path.unlink),
+        (CHECKSUMS, empty),
+        (CHECKSUMS, write_nonsense),
+    ],
+)
+def test_a_damaged_backbone_is_not_used_but_compiled_again(
+    own_cache: Path,
+    backbone: CompiledBackbone,
+    name: str,
+    damage: Callable[[Path], None],
+) -> None:
+    damage(own_cache / "backbones" / backbone.folder.name / name)
+    # Compiling takes seconds; a file in the way of its folder tells that it was to be.
+    unfinished = own_cache / "backbones" / f"{backbone.folder.name}.unfinished"
+    unfinished.write_text("in the way")
+    with pytest.raises(FileExistsError):
+        compiled_backbone("random", own_cache)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(JobError) as raised:
+        compiled_backbone(str(tmp_path / "no.h5"), tmp_path / "cache")
+    assert raised.value.code == ErrorCode.BASE_WEIGHTS_UNAVAILABLE
+    assert str(tmp_path / "no.h5") in raised.value.message
+    assert FILE_NAME in raised.value.message
+    with pytest.raises(JobError):
+        find_weights(str(tmp_path))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_file_of_something_else_is_told_and_leaves_no_backbone(tmp_path: Path) -> None:
+    wrong = tmp_path / "weights.h5"
+    wrong.write_text("no weights")
+    with pytest.raises(JobError) as raised:
+        compiled_backbone(str(wrong), tmp_path / "cache")
+    assert raised.value.code == ErrorCode.BASE_WEIGHTS_INVALID
+    assert str(wrong) in raised.value.message
+    assert list((tmp_path / "cache" / "backbones").glob("*/")) == list(
+        (tmp_path / "cache" / "backbones").glob("*.unfinished/")
+    )
+
+
+def test_weights_are_known_by_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    assert find_weights("imagenet") is None
+    here, there = tmp_path / "keras" / "models" / FILE_NAME, tmp_path / "own.h5"
+    here.parent.mkdir(parents=True)
+    for file in (here, there):
+        file.write_bytes(b"weights")
+    found = [find_weights("imagenet"), find_weights(str(there))]
+    assert [weights.path if weights else None for weights in found] == [here, there]
+    assert len({weights.sha256 for weights in found if weights}) == 1
+    there.write_bytes(b"others")
+    changed = find_weights(str(there))
+    assert changed
+    assert found[1]
+    assert changed.sha256 != found[1].sha256
+    assert str(here.parent) in weights_module.not_kept().message

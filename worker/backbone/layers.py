@@ -1,0 +1,67 @@
+"""The backbone's layers and their weights, free of TensorFlow: MobileNetV2 1.0/224 without its top.
+
+The network is cut in two: the trunk always stays as it is, the tail may be fine-tuned.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+NAME = "MobileNetV2 1.0/224"
+
+Weights = npt.NDArray[np.float32]
+
+FIRST, LAST = "Conv1", "Conv_1"
+TRUNK_BLOCKS = ("expanded_conv", *(f"block_{number}" for number in range(1, 13)))
+TAIL_BLOCKS = tuple(f"block_{number}" for number in range(13, 17))
+STRIDED = {f"block_{number}" for number in (1, 3, 6, 13)}
+SHORTCUTS = {f"block_{number}" for number in (2, 4, 5, 7, 8, 9, 11, 12, 14, 15)}
+
+ACTIVATIONS = (14, 14, 96)
+"""Height, width and channels of what leaves the trunk and enters the tail."""
+
+TAPS = {"block_13_expand": 576, "block_16_expand": 960, LAST: 1280}
+"""The layers whose channels' means make the features, with their channels."""
+
+FEATURES = sum(TAPS.values())
+
+
+def parts(block: str) -> tuple[str, ...]:
+    """The names of a block's convolutions; the first block expands nothing."""
+    names = ("depthwise", "project") if block == "expanded_conv" else ("expand", "depthwise", "project")
+    return tuple(f"{block}_{name}" for name in names)
+
+
+TRUNK = (FIRST, *(name for block in TRUNK_BLOCKS for name in parts(block)))
+TAIL = (*(name for block in TAIL_BLOCKS for name in parts(block)), LAST)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution into which its batch normalisation is folded.
+
+    `kernel` is float32 `[in, out]`, `[3, 3, channels]` of a depthwise one, `[3, 3, 3, 32]` of the first;
+    `bias` float32 `[out]`.
+    """
+
+    kernel: Weights
+    bias: Weights
+
+
+Layers = dict[str, Layer]
+
+
+def save_layers(layers: Layers, path: Path) -> None:
+    arrays = {
+        f"{name}/{part}": array for name, layer in layers.items() for part, array in vars(layer).items()
+    }
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def load_layers(path: Path) -> Layers:
+    """Raises OSError or ValueError where the file is not whole."""
+    with np.load(path) as file:
+        names = {key.rpartition("/")[0] for key in file.files}
+        return {name: Layer(file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names}
