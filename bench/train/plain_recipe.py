@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from bench.train.converter_import import import_converter
+from worker.backbone.converter import import_converter
 
 SIDE = 224
 BATCH = 32

@@ -3,28 +3,21 @@
 Converting takes longer than training on a hundred photos, and TensorFlow a gigabyte; a job needs neither.
 """
 
-import importlib
-import importlib.util
 import json
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from worker.backbone import layers as names
 from worker.backbone.compiled import ENGINE, FACTS, LAYERS, TEMPLATE, Facts, digest
+from worker.backbone.converter import import_converter
 from worker.backbone.layers import Layer, Layers, Weights, save_layers
 from worker.backbone.network import activations, as_tensors, features
 from worker.backbone.template import PLACEHOLDER_PRODUCTS, Template
 from worker.training.photo import SIDE
-
-# The graph-model converter never uses these, and they do not install beside one another.
-UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
 
 
 def compile_backbone(layers: Layers, name: str, folder: Path) -> None:
@@ -66,7 +59,7 @@ def _write_template(layers: Layers, folder: Path) -> dict[str, str]:
 
     with tempfile.TemporaryDirectory() as saved:
         tf.saved_model.save(tf.Module(), saved, signatures={"serving_default": predict})
-        _tensorflowjs().convert_tf_saved_model(
+        import_converter().convert_tf_saved_model(
             saved, str(folder), quantization_dtype_map={"float16": True}, skip_op_check=False
         )
     replaceable = {name: layers[name] for name in names.TAIL} | {"head": head}
@@ -85,17 +78,3 @@ def _find_slots(template: Template, replaceable: Layers) -> dict[str, str]:
 def _with_values(template: Template, array: Weights) -> list[str]:
     stored = array.astype(np.float16).ravel()
     return [name for name, values in template.weights.items() if np.array_equal(values.ravel(), stored)]
-
-
-def _tensorflowjs() -> Any:
-    for name in UNUSED:
-        sys.modules[name] = ModuleType(name)
-    # The packages' own __init__ import every converter there is, and with them what is not installed.
-    for name in ("tensorflowjs", "tensorflowjs.converters"):
-        spec = importlib.util.find_spec(name)
-        if spec is None:
-            raise ImportError(f"{name} is not installed; run the project's set-up again")
-        package = ModuleType(name)
-        package.__path__ = list(spec.submodule_search_locations or ())
-        sys.modules[name] = package
-    return importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from worker.child.memory import kills_by_kernel, speaks_of_memory
 from worker.child.messages import Failed, Message, Ready, decode, encode_job
+from worker.cores import usable_cores
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.training.job import Job
@@ -22,6 +23,7 @@ GRACE_SECONDS = 1.5
 MODULE = "worker.child"
 # What it is told to do before it has a job: convert the backbone if need be; import what takes long, too.
 PREPARE, STANDBY = "prepare", "standby"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -168,11 +170,16 @@ class Children:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ | QUIET | self.environment | {"DAEMON_PID": str(os.getpid())},
+            env=os.environ | QUIET | _threads() | self.environment | {"DAEMON_PID": str(os.getpid())},
             limit=LINE_LIMIT,
             start_new_session=True,
         )
         return Child(process, self.log)
+
+
+def _threads() -> dict[str, str]:
+    """Libraries would count the host's cores, not the container's."""
+    return dict.fromkeys(THREADS, str(usable_cores()))
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

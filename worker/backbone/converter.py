@@ -11,7 +11,7 @@ UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
 
 
 def import_converter() -> Any:
-    """The module with `convert_keras_model_to_graph_model`. Raises ImportError."""
+    """The module with `convert_tf_saved_model` and `convert_keras_model_to_graph_model`. Raises ImportError."""
     for name in UNUSED:
         sys.modules.setdefault(name, ModuleType(name))
     # The packages' own __init__ import every converter there is, and with them what is not installed.
