@@ -51,7 +51,7 @@ def test_a_row_becomes_a_model(shop: Shop) -> None:
     assert (job["LeasedUntil"], job["ErrorCode"]) == (None, None)
     percentages = [percentage for percentage, _, _ in seen]
     assert percentages == sorted(percentages)
-    assert len(set(percentages)) > 5
+    assert len(set(percentages)) > 3
     assert len({leased for _, leased, _ in seen}) > 3, "the lease was renewed while training"
     assert any(estimate for _, _, estimate in seen)
 

@@ -171,7 +171,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-PHASES = dict(zip(Phase, (40.0, 4.0, 6.0, 20.0, 26.0), strict=True))
+PHASES = dict(zip(Phase, (34.0, 4.0, 6.0, 20.0, 26.0), strict=True))
 
 
 def simulate(
@@ -274,4 +274,4 @@ def test_phases_may_be_expected_before_their_stage_begins() -> None:
         progress.step(1.0, "all", Phase.FEATURES)
     percentages = [update.percentage for update in updates if isinstance(update, Advanced)]
     assert percentages == sorted(percentages)
-    assert np.isin(round(30 + 50 * 40 / 90), percentages)
+    assert np.isin(round(30 + 50 * 34 / 90), percentages)
