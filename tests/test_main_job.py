@@ -96,7 +96,13 @@ def assert_whole(folder: Path, accuracy: dict[str, Any]) -> None:
 
 def assert_sequence(log: list[dict[str, Any]]) -> None:
     stages = [Event.STAGE_STARTED, Event.STAGE_FINISHED] * len(Stage)
-    beside = (Event.LISTENING, Event.BACKBONE_READY, Event.EPOCH_FINISHED)
+    beside = (
+        Event.LISTENING,
+        Event.BACKBONE_READY,
+        Event.EPOCH_FINISHED,
+        Event.FEATURES_READY,
+        Event.MODEL_CHOSEN,
+    )
     assert [event["event"] for event in log if event["event"] not in beside] == [
         Event.WORKER_STARTED,
         Event.JOB_CLAIMED,
@@ -107,6 +113,10 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.WORKER_STOPPED,
     ]
     assert [event["stage"] for event in log if event["event"] == Event.STAGE_FINISHED] == list(Stage)
+    [ready] = [event for event in log if event["event"] == Event.FEATURES_READY]
+    assert (ready["photos"], ready["views"]) == (28, 28 * 8)
+    [chosen] = [event for event in log if event["event"] == Event.MODEL_CHOSEN]
+    assert "held out" in chosen["reason"]
     epochs = [event for event in log if event["event"] == Event.EPOCH_FINISHED]
     assert [(event["phase"], event["epoch"]) for event in epochs[:3]] == [
         ("trial", 1),

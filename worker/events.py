@@ -18,6 +18,8 @@ class Event(StrEnum):
     JOB_CLAIMED = "job_claimed"
     STAGE_STARTED = "stage_started"
     STAGE_FINISHED = "stage_finished"
+    FEATURES_READY = "features_ready"
+    MODEL_CHOSEN = "model_chosen"
     EPOCH_FINISHED = "epoch_finished"
     PHOTO_SKIPPED = "photo_skipped"
     BACKBONE_READY = "backbone_ready"

@@ -14,7 +14,15 @@ from worker.queue.jobs import LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.settings import Settings
 from worker.training.job import Job
-from worker.training.progress import Advanced, EpochFinished, PhotoSkipped, StageFinished, StageStarted
+from worker.training.progress import (
+    Advanced,
+    EpochFinished,
+    FeaturesReady,
+    ModelChosen,
+    PhotoSkipped,
+    StageFinished,
+    StageStarted,
+)
 
 MEMORY_SECONDS = 0.5
 
@@ -22,6 +30,8 @@ LOGGED: dict[type[Message], Event] = {
     StageStarted: Event.STAGE_STARTED,
     StageFinished: Event.STAGE_FINISHED,
     EpochFinished: Event.EPOCH_FINISHED,
+    FeaturesReady: Event.FEATURES_READY,
+    ModelChosen: Event.MODEL_CHOSEN,
 }
 
 

@@ -84,15 +84,20 @@ def assign_folds(labels: Labels, groups: Labels, seed: int) -> Labels:
     group that stands under two products.
     """
     random = np.random.default_rng(seed)
-    shared = [group for group in np.unique(groups).tolist() if len(np.unique(labels[groups == group])) > 1]
+    pairs = np.unique(np.stack([groups, labels]), axis=1)
+    names, standing = np.unique(pairs[0], return_counts=True)
+    alone = np.isin(groups, names[standing == 1])
     folds = np.full(len(labels), -1, np.int64)
     for label in np.unique(labels):
-        mine = (labels == label) & ~np.isin(groups, shared)
-        names, sizes = np.unique(groups[mine], return_counts=True)
-        if len(names) + np.isin(groups[labels == label], shared).any() < 2:
+        mine = np.flatnonzero(labels == label)
+        movable = mine[alone[mine]]
+        _, place, sizes = np.unique(groups[movable], return_inverse=True, return_counts=True)
+        if len(sizes) + (len(movable) < len(mine)) < 2:
             continue
         load = random.permutation(FOLDS) / 10  # so that ties fall anywhere
-        for place in np.argsort(-sizes, kind="stable"):
-            folds[mine & (groups == names[place])] = load.argmin()
-            load[load.argmin()] += sizes[place]
+        fold_of = np.zeros(len(sizes), np.int64)
+        for group in np.argsort(-sizes, kind="stable"):
+            fold_of[group] = load.argmin()
+            load[fold_of[group]] += sizes[group]
+        folds[movable] = fold_of[place]
     return folds

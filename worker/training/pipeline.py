@@ -13,7 +13,15 @@ from worker.training.features import Extractor
 from worker.training.fetch_photos import CataloguePhoto, fetch_photos
 from worker.training.job import Job, TrainedModel
 from worker.training.prepare_dataset import prepare_dataset
-from worker.training.progress import Phase, PhotoSkipped, Progress, Report, Stage
+from worker.training.progress import (
+    FeaturesReady,
+    ModelChosen,
+    Phase,
+    PhotoSkipped,
+    Progress,
+    Report,
+    Stage,
+)
 from worker.training.train import train
 from worker.training.views import view_names
 
@@ -64,6 +72,7 @@ def run_pipeline(
                 done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES
             ),
         )
+        report(FeaturesReady(len(extracted.dataset.photos), photos * len(views), extracted.computed))
         store.prune()
         for skipped in extracted.dataset.skipped:
             report(PhotoSkipped(skipped.photo, skipped.reason))
@@ -76,6 +85,8 @@ def run_pipeline(
             step=lambda phase, share: progress.step(share, f"{SENTENCES[phase]}: {share:.0%}", phase),
             on_epoch=report,
         )
+
+        report(ModelChosen(trained.method, trained.reason))
 
     with progress.stage(Stage.EXPORT, "Exporting for the browser"):
         export(backbone, trained.tail, trained.head, job.folder)

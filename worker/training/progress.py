@@ -81,12 +81,29 @@ class EpochFinished:
 
 
 @dataclass(frozen=True)
+class FeaturesReady:
+    """So many of the photos' views had to be computed; the store had the others."""
+
+    photos: int
+    views: int
+    computed: int
+
+
+@dataclass(frozen=True)
+class ModelChosen:
+    """What is published, and why, for people."""
+
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class PhotoSkipped:
     photo: str
     reason: str
 
 
-Update = StageStarted | StageFinished | Advanced | EpochFinished | PhotoSkipped
+Update = StageStarted | StageFinished | Advanced | EpochFinished | FeaturesReady | ModelChosen | PhotoSkipped
 Report = Callable[[Update], None]
 
 

@@ -26,12 +26,13 @@ TRIAL_SHARE = (FOLDS - 1) / FOLDS
 @dataclass(frozen=True)
 class Trained:
     """The head that is published, the tail it needs if that is not the backbone's own, and how good such a
-    model was on photos that none of their group had trained."""
+    model was on photos that none of their group had trained. `reason` says why this `method` was chosen."""
 
     head: Head
     tail: Layers | None
     accuracy: Accuracy
     method: str
+    reason: str
 
 
 def train(
@@ -53,10 +54,16 @@ def train(
     groups = group_photos(extracted.features, labels, extracted.dataset.sha256)
     folds = assign_folds(labels, groups, seed)
     chosen = choose_head(extracted.features, labels, folds, lambda share: step(Phase.HEAD, share))
-    alone = Trained(chosen.head, None, measure(chosen.measured), f"lda, shrinkage {chosen.shrinkage:g}")
+
+    def head_alone(reason: str) -> Trained:
+        method = f"lda, shrinkage {chosen.shrinkage:g}"
+        return Trained(chosen.head, None, measure(chosen.measured), method, reason)
+
     held_out = chosen.measured.places[folds[chosen.measured.places] == TRIAL_FOLD]
-    if extracted.activations is None or not len(held_out):
-        return alone
+    if extracted.activations is None:
+        return head_alone("the profile does not fine-tune")
+    if not len(held_out):
+        return head_alone("no photos could be held out to try fine-tuning on")
 
     step(Phase.STARTUP, 0.0)
     # TensorFlow takes seconds to import, and a head alone does without it.
@@ -83,15 +90,19 @@ def train(
     seconds = budget.left * TRIAL_SHARE / (1 + TRIAL_SHARE)
     trial = tune(Phase.TRIAL, np.flatnonzero(folds != TRIAL_FOLD), epochs, seconds)
     if trial is None:
-        return alone
+        return head_alone("there was no time to try fine-tuning")
     tried = OutOfFold(held_out, trial.logits(extracted.activations, held_out), labels[held_out])
-    if not _wins(tried, chosen.measured.at(held_out)):
-        return alone
+    head_there = chosen.measured.at(held_out)
+    outcome = (
+        f"on {len(held_out)} photos held out, fine-tuned {tried.top1:.1%}, head alone {head_there.top1:.1%}"
+    )
+    if not _wins(tried, head_there):
+        return head_alone(outcome)
     tuned = tune(Phase.TUNING, np.arange(len(labels)), trial.epochs, budget.left)
     if tuned is None:
-        return alone
+        return head_alone("there was no time to fine-tune after the trial")
     head = tuned.head.scaled(1 / temperature(tried))
-    return Trained(head, tuned.tail, measure(tried), f"fine-tuned, {tuned.epochs} epochs")
+    return Trained(head, tuned.tail, measure(tried), f"fine-tuned, {tuned.epochs} epochs", outcome)
 
 
 def _wins(tuned: OutOfFold, head: OutOfFold) -> bool:
