@@ -174,15 +174,14 @@ def tune(
     backbone: CompiledBackbone, extracted: Extracted
 ) -> Callable[[int, float], tuple[int | None, list[int]]]:
     """Fine-tunes for at most so many epochs and seconds; tells how many it were, and those it told of."""
-    from worker.training.fine_tune import fine_tune
+    from worker.training.fine_tune import Tuner
+
+    assert extracted.activations
+    tuner = Tuner(backbone.layers, extracted.activations, extracted.dataset.labels)
 
     def tune(epochs: int, seconds: float) -> tuple[int | None, list[int]]:
         told: list[int] = []
-        assert extracted.activations
-        tuned = fine_tune(
-            backbone.layers,
-            extracted.activations,
-            extracted.dataset.labels,
+        tuned = tuner.run(
             np.arange(0, 32, 2),
             epochs=epochs,
             seed=0,
@@ -191,7 +190,7 @@ def tune(
         )
         if tuned:
             assert set(tuned.tail) < set(backbone.layers)
-            logits = tuned.logits(extracted.activations, np.arange(1, 32, 2))
+            logits = tuner.logits(np.arange(1, 32, 2))
             assert logits.shape == (16, 4)
             assert np.isfinite(logits).all()
         return (tuned.epochs if tuned else None), told

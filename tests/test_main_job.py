@@ -114,7 +114,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
     ]
     assert [event["stage"] for event in log if event["event"] == Event.STAGE_FINISHED] == list(Stage)
     [ready] = [event for event in log if event["event"] == Event.FEATURES_READY]
-    assert (ready["photos"], ready["views"]) == (28, 28 * 8)
+    assert (ready["photos"], ready["views"]) == (28, 28 * 5)
     [chosen] = [event for event in log if event["event"] == Event.MODEL_CHOSEN]
     assert "held out" in chosen["reason"]
     epochs = [event for event in log if event["event"] == Event.EPOCH_FINISHED]

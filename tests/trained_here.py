@@ -40,7 +40,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     from worker.training.feature_store import FeatureStore
     from worker.training.features import Extractor
     from worker.training.fetch_photos import fetch_photos
-    from worker.training.fine_tune import fine_tune
+    from worker.training.fine_tune import Tuner
     from worker.training.heads import softmax
     from worker.training.job import Accuracy
     from worker.training.options import Options
@@ -56,14 +56,8 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
     extracted = extractor.extract(dataset, ("whole",))
     assert extracted.activations
-    tuned = fine_tune(
-        backbone.layers,
-        extracted.activations,
-        dataset.labels,
-        np.arange(len(dataset.labels)),
-        epochs=4,
-        seed=0,
-    )
+    tuner = Tuner(backbone.layers, extracted.activations, dataset.labels)
+    tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)
     assert tuned
     export(backbone, tuned.tail, tuned.head, model)
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -24,9 +24,9 @@ class Recipe:
 
 
 RECIPES = {
-    Profile.QUICK: Recipe(views=5, epochs=0),
-    Profile.STANDARD: Recipe(views=8, epochs=12),
-    Profile.THOROUGH: Recipe(views=12, epochs=30),
+    Profile.QUICK: Recipe(views=4, epochs=0),
+    Profile.STANDARD: Recipe(views=5, epochs=6),
+    Profile.THOROUGH: Recipe(views=8, epochs=15),
 }
 
 

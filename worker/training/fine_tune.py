@@ -47,98 +47,113 @@ class Tuned:
     head: Head
     epochs: int
 
-    def logits(self, activations: Scratch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Of the first view of photos: float32 `[len(rows), products]`."""
-        run = tf.function(features, reduce_retracing=True)
-        tensors = _variables(self.tail)
-        parts = [
-            self.head.logits(run(tensors, tf.constant(chunk[:, 0].astype(np.float32))).numpy())
-            for chunk in activations.chunks(rows, BATCH)
-        ]
-        return np.concatenate(parts)
 
-
-def fine_tune(
-    tail: Layers,
-    activations: Scratch,
-    labels: Labels,
-    rows: npt.NDArray[np.int64],
-    *,
-    epochs: int,
-    seed: int,
-    seconds: float = math.inf,
-    on_start: Callable[[], None] = lambda: None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> Tuned | None:
-    """Train on photos `rows`, a random view of each in an epoch; `None` where `seconds` are too few for it.
-
-    `on_start` is told when the graph is compiled, which takes a second or two.
+class Tuner:
+    """Trains tail and head from the start, as often as it is asked to; its graph is compiled once.
 
     Adam with cosine decay, label smoothing (Szegedy et al., CVPR 2016), and logits adjusted by how frequent
     a product is, so that one with few photos is an answer as likely as another (Menon et al., ICLR 2021).
     """
-    deadline = time.monotonic() + seconds
-    keras.utils.set_random_seed(seed)
-    products = int(labels.max()) + 1
-    random = np.random.default_rng(seed)
-    layers = _variables({name: tail[name] for name in TAIL})
-    kernel = tf.Variable(np.zeros((FEATURES, products), np.float32))
-    bias = tf.Variable(np.zeros(products, np.float32))
-    learning = [
-        (LEARNING_RATE, [value for layer in layers.values() for value in layer]),
-        (HEAD_LEARNING_RATE, [kernel, bias]),
-    ]
-    optimizers = [keras.optimizers.Adam(rate) for rate, _ in learning]
-    for optimizer, (_, variables) in zip(optimizers, learning, strict=True):
-        optimizer.build(variables)
-    counts = np.bincount(labels[rows], minlength=products)
-    frequency = tf.constant(np.log(np.maximum(counts, 0.5) / counts.sum()), tf.float32)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, *activations.shape[2:]], tf.float16),
-            tf.TensorSpec([None], tf.int64),
+    def __init__(self, tail: Layers, activations: Scratch, labels: Labels) -> None:
+        self._tail = {name: tail[name] for name in TAIL}
+        self._activations = activations
+        self._labels = labels
+        self._products = int(labels.max()) + 1
+        self._layers = {
+            name: (tf.Variable(layer.kernel), tf.Variable(layer.bias)) for name, layer in self._tail.items()
+        }
+        self._kernel = tf.Variable(np.zeros((FEATURES, self._products), np.float32))
+        self._bias = tf.Variable(np.zeros(self._products, np.float32))
+        self._frequency = tf.Variable(np.zeros(self._products, np.float32), trainable=False)
+        self._learning = [
+            (LEARNING_RATE, [value for layer in self._layers.values() for value in layer]),
+            (HEAD_LEARNING_RATE, [self._kernel, self._bias]),
         ]
-    )
-    def step(entering: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        targets = tf.one_hot(answers, products) * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / products
+        self._optimizers = [keras.optimizers.Adam(rate) for rate, _ in self._learning]
+        for optimizer, (_, variables) in zip(self._optimizers, self._learning, strict=True):
+            optimizer.build(variables)
+        shape = tf.TensorSpec([None, *activations.shape[2:]], tf.float16)
+        self._step = tf.function(self._learn, input_signature=[shape, tf.TensorSpec([None], tf.int64)])
+        self._logits = tf.function(self._answer, input_signature=[shape])
+
+    def run(
+        self,
+        rows: npt.NDArray[np.int64],
+        *,
+        epochs: int,
+        seed: int,
+        seconds: float = math.inf,
+        on_start: Callable[[], None] = lambda: None,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> Tuned | None:
+        """Train on photos `rows`, a random view of each in an epoch; `None` where `seconds` are too few for it.
+
+        `on_start` is told when the graph is compiled, which takes a second or two at the first time.
+        """
+        deadline = time.monotonic() + seconds
+        keras.utils.set_random_seed(seed)
+        random = np.random.default_rng(seed)
+        self._begin_again(rows)
+        steps = max(MIN_STEPS, -(-len(rows) // BATCH))
+        least = min(LEAST_EPOCHS, epochs)
+        done, measured_from = 0, 0.0
+        epoch = 0
+        while epoch < epochs:
+            order = np.concatenate([random.permutation(rows) for _ in range(-(-steps * BATCH // len(rows)))])
+            losses = []
+            for start in range(0, steps * BATCH, BATCH):
+                for optimizer, (rate, _) in zip(self._optimizers, self._learning, strict=True):
+                    optimizer.learning_rate.assign(rate * (1 + np.cos(np.pi * done / (epochs * steps))) / 2)
+                chosen = order[start : start + BATCH]
+                views = random.integers(self._activations.shape[1], size=len(chosen))
+                seen = self._activations.read_at(chosen, views)
+                losses.append(float(self._step(seen, self._labels[chosen])))
+                done += 1
+                # The first steps compile the graph and warm up; the next tell how many epochs there is time for.
+                if done == PROBE[0]:
+                    measured_from = time.monotonic()
+                    on_start()
+                elif done == PROBE[1]:
+                    each = (time.monotonic() - measured_from) / (PROBE[1] - PROBE[0])
+                    epochs = int(min(epochs, (deadline - time.monotonic()) / (each * steps)))
+                    if epochs < least:
+                        return None
+            epoch += 1
+            on_epoch(Epoch(epoch, epochs, float(np.mean(losses))))
+        learnt = {name: Layer(*(value.numpy() for value in layer)) for name, layer in self._layers.items()}
+        return Tuned(learnt, Head(self._kernel.numpy() * FEATURE_SCALE, self._bias.numpy()), epochs)
+
+    def logits(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """What was trained last says of the first views of photos: float32 `[len(rows), products]`."""
+        first = np.zeros(BATCH, np.int64)
+        parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        return np.concatenate(
+            [self._logits(self._activations.read_at(part, first[: len(part)])).numpy() for part in parts]
+        )
+
+    def _begin_again(self, rows: npt.NDArray[np.int64]) -> None:
+        for name, layer in self._tail.items():
+            for variable, value in zip(self._layers[name], (layer.kernel, layer.bias), strict=True):
+                variable.assign(value)
+        counts = np.bincount(self._labels[rows], minlength=self._products)
+        self._frequency.assign(np.log(np.maximum(counts, 0.5) / counts.sum()))
+        for variable in (self._kernel, self._bias, *(v for each in self._optimizers for v in each.variables)):
+            variable.assign(tf.zeros_like(variable))
+
+    def _answer(self, entering: tf.Tensor) -> tf.Tensor:
+        seen = features(self._layers, tf.cast(entering, tf.float32))
+        return seen * FEATURE_SCALE @ self._kernel + self._bias
+
+    def _learn(self, entering: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+        targets = tf.one_hot(answers, self._products)
+        smooth = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / self._products
         with tf.GradientTape() as tape:
-            logits = features(layers, tf.cast(entering, tf.float32)) * FEATURE_SCALE @ kernel + bias
-            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits + frequency)
-            loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, [variables for _, variables in learning])
-        for optimizer, slopes, (_, variables) in zip(optimizers, gradients, learning, strict=True):
+            logits = self._answer(entering) + self._frequency
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(smooth, logits))
+        gradients = tape.gradient(loss, [variables for _, variables in self._learning])
+        for optimizer, slopes, (_, variables) in zip(
+            self._optimizers, gradients, self._learning, strict=True
+        ):
             optimizer.apply_gradients(zip(slopes, variables, strict=True))
         return loss
-
-    steps = max(MIN_STEPS, -(-len(rows) // BATCH))
-    least = min(LEAST_EPOCHS, epochs)
-    done, measured_from = 0, 0.0
-    epoch = 0
-    while epoch < epochs:
-        order = np.concatenate([random.permutation(rows) for _ in range(-(-steps * BATCH // len(rows)))])
-        losses = []
-        for start in range(0, steps * BATCH, BATCH):
-            for optimizer, (rate, _) in zip(optimizers, learning, strict=True):
-                optimizer.learning_rate.assign(rate * (1 + np.cos(np.pi * done / (epochs * steps))) / 2)
-            chosen = order[start : start + BATCH]
-            seen = activations.read_at(chosen, random.integers(activations.shape[1], size=len(chosen)))
-            losses.append(float(step(seen, labels[chosen])))
-            done += 1
-            # The first steps compile the graph and warm up; the next ones tell how many epochs there is time for.
-            if done == PROBE[0]:
-                measured_from = time.monotonic()
-                on_start()
-            elif done == PROBE[1]:
-                each = (time.monotonic() - measured_from) / (PROBE[1] - PROBE[0])
-                epochs = int(min(epochs, (deadline - time.monotonic()) / (each * steps)))
-                if epochs < least:
-                    return None
-        epoch += 1
-        on_epoch(Epoch(epoch, epochs, float(np.mean(losses))))
-    learnt = {name: Layer(*(value.numpy() for value in layer)) for name, layer in layers.items()}
-    return Tuned(learnt, Head(kernel.numpy() * FEATURE_SCALE, bias.numpy()), epochs)
-
-
-def _variables(layers: Layers) -> dict[str, tuple[tf.Variable, tf.Variable]]:
-    return {name: (tf.Variable(layer.kernel), tf.Variable(layer.bias)) for name, layer in layers.items()}

@@ -67,18 +67,16 @@ def train(
 
     step(Phase.STARTUP, 0.0)
     # TensorFlow takes seconds to import, and a head alone does without it.
-    from worker.training.fine_tune import fine_tune
+    from worker.training.fine_tune import Tuner
+
+    tuner = Tuner(tail, extracted.activations, labels)
 
     def tune(phase: Phase, rows: Labels, epochs: int, seconds: float) -> "Tuned | None":
         def epoch_done(epoch: "Epoch") -> None:
             step(phase, epoch.number / epoch.of)
             on_epoch(EpochFinished(phase, epoch.number, epoch.of, round(epoch.loss, 4)))
 
-        assert extracted.activations
-        return fine_tune(
-            tail,
-            extracted.activations,
-            labels,
+        return tuner.run(
             rows,
             epochs=epochs,
             seed=seed,
@@ -91,7 +89,7 @@ def train(
     trial = tune(Phase.TRIAL, np.flatnonzero(folds != TRIAL_FOLD), epochs, seconds)
     if trial is None:
         return head_alone("there was no time to try fine-tuning")
-    tried = OutOfFold(held_out, trial.logits(extracted.activations, held_out), labels[held_out])
+    tried = OutOfFold(held_out, tuner.logits(held_out), labels[held_out])
     head_there = chosen.measured.at(held_out)
     outcome = (
         f"on {len(held_out)} photos held out, fine-tuned {tried.top1:.1%}, head alone {head_there.top1:.1%}"
