@@ -210,7 +210,8 @@ def test_unreadable_photos_are_skipped_counted_and_named(shop: Shop) -> None:
 
 def test_the_second_model_takes_over_from_the_first(shop: Shop) -> None:
     jobs = [shop.insert_job({"epochs": 1}) for _ in range(2)]
-    run(shop)
+    log = run(shop)
+    assert [event["computed"] for event in log if event["event"] == Event.FEATURES_READY][1] == 0
     versions = [shop.job(job)["ResultModelVersion"] for job in jobs]
     assert [(model["Version"], model["IsActive"]) for model in shop.models_in_database()] == [
         (versions[0], False),

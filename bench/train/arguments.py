@@ -38,7 +38,7 @@ def parse(description: str) -> Arguments:
         some = f"some of {','.join(known)}; all by default"
         add(f"--{name}", type=_names(known), default=known, metavar="NAME,…", help=some)
     add("--rounds", type=_count, default=1, help="how often each side takes its turn")
-    add("--views", type=_count, default=5, help="how often the floor looks at a photo")
+    add("--views", type=_count, default=4, help="how often the floor looks at a photo")
     add("--scale", type=_counts, default=(), metavar="N,…", help="instead: time and memory of N photos")
     add("--plot", type=Path, metavar="FILE.png", help="where a plot of --scale goes")
     add("--json", type=Path, default=Path("bench-train.json"), metavar="FILE", help="where the numbers go")

@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cholesky, solve_triangular
 
 from worker.training.folds import FOLDS, Labels
 from worker.training.heads import Floats, Head, Moments, discriminant, log_loss
@@ -15,6 +16,7 @@ from worker.training.scratch import Scratch
 SHRINKAGES = (0.1, 0.3, 0.6, 1.0)
 MEASURED_AT_MOST = 10_000
 CHUNK = 256
+RIDGE = 1e-9
 
 TEMPERATURES = np.geomspace(0.02, 5.0, 60)
 
@@ -98,8 +100,12 @@ class _Space:
         photos, views, size = features.shape
         if photos * views >= size:
             return cls(features, None)
-        examples = features.read(np.arange(photos)).reshape(-1, size).astype(np.float32)
-        return cls(features, np.linalg.qr(examples.T)[0])
+        examples = features.read(np.arange(photos)).reshape(-1, size).astype(np.float64)
+        # Gram-Schmidt by Cholesky, a tenth of a QR's time; the ridge is for copies of one photo.
+        gram = examples @ examples.T
+        gram[np.diag_indices(len(gram))] += RIDGE * np.trace(gram) / len(gram)
+        basis = solve_triangular(cholesky(gram, lower=True), examples, lower=True).T
+        return cls(features, basis.astype(np.float32))
 
     def _coordinates(self, examples: npt.NDArray[np.float16]) -> Floats:
         values: Floats = examples.astype(np.float32)

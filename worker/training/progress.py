@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The stages of a job, in their order; each has a file of this name beside this one."""
+    """The stages of a job, in their order; `pipeline.py` has a paragraph for each."""
 
     FETCH_PHOTOS = "fetch_photos"
     PREPARE_DATASET = "prepare_dataset"
