@@ -55,7 +55,7 @@ def test_a_child_that_died_standing_by_costs_no_job(shop: Shop) -> None:
     with standing_by(shop) as process:
         [standby] = psutil.Process(process.pid).children()
         standby.kill()
-        while standby.is_running() and standby.status() != psutil.STATUS_ZOMBIE:
+        while psutil.pid_exists(standby.pid):  # until the worker has heard of it
             time.sleep(0.05)
         job_id = shop.insert_job({"profile": "quick"})
         assert wait_for(process, Event.CHILD_STARTED)["child_pid"] != standby.pid
