@@ -1,9 +1,7 @@
 """The main job, with nothing mocked: a real daemon, a real Postgres, real TensorFlow, real files."""
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import signal
 import time
@@ -12,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.faults.workers import living
 from tests.shop import Shop
 from worker.events import Event
 from worker.training.progress import Stage
@@ -238,16 +236,6 @@ def test_sigterm_gives_the_job_back_and_leaves_nothing(shop: Shop, event: Event)
     assert (job["Status"], job["AttemptCount"], job["LeasedUntil"]) == ("Pending", 0, None)
     assert living(child_pid) == []
     assert list(shop.models.glob("*/*")) == []
-
-
-def living(group: int) -> list[psutil.Process]:
-    """The processes of a group that run; those that wait to be reaped do not."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 def test_a_job_that_is_not_pending_is_refused(shop: Shop) -> None:

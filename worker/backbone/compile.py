@@ -48,8 +48,8 @@ def _engine(layers: Layers) -> bytes:
 def _write_template(layers: Layers, folder: Path) -> dict[str, str]:
     """Convert the whole graph with a head that stands for any other; name the weight of each slot."""
     random = np.random.default_rng(0)
-    shape = (names.FEATURES, PLACEHOLDER_PRODUCTS)
-    head = Layer(random.normal(size=shape).astype(np.float32), random.normal(size=3).astype(np.float32))
+    shapes = ((names.FEATURES, PLACEHOLDER_PRODUCTS), PLACEHOLDER_PRODUCTS)
+    head = Layer(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
     tensors = as_tensors(layers)
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32, name="photo")])
