@@ -21,6 +21,7 @@ from worker.training.feature_store import FeatureStore
 from worker.training.features import Extracted, Extractor
 from worker.training.fetch_photos import fetch_photos
 from worker.training.photo import RECIPE, SIDE, SkipReason, decode_photo, open_photo
+from worker.training.photo_facts import photo_facts
 from worker.training.prepare_dataset import Dataset, prepare_dataset
 from worker.training.scratch import Scratch
 from worker.training.views import RECIPE as VIEWS_RECIPE
@@ -63,6 +64,14 @@ def extract(
     keep_activations: bool = False,
 ) -> Extracted:
     return Extractor(backbone, store, keep_activations).extract(dataset, views)
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def is_facts(entry: Path) -> bool:
+    return b'"perceptual_hash"' in entry.read_bytes()
 
 
 def all_of(rows: Scratch | None) -> npt.NDArray[Any]:
@@ -138,7 +147,7 @@ def test_a_damaged_entry_is_computed_again(
 ) -> None:
     dataset = prepared(storage)
     expected = all_of(extract(backbone, store, dataset).features)
-    entries = sorted(path for path in (tmp_path / "features").rglob("*") if path.is_file())
+    entries = [path for path in kept(tmp_path / "features") if not is_facts(path)]
     entries[3].write_bytes(entries[3].read_bytes()[:-1])
     entries[7].write_bytes(entries[8].read_bytes()[::-1])
     entries[11].unlink()
@@ -146,6 +155,47 @@ def test_a_damaged_entry_is_computed_again(
     assert (again.computed, store.damaged) == (3, 2)
     assert np.array_equal(all_of(again.features), expected)
     assert extract(backbone, store, dataset).computed == 0
+
+
+def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = prepared(storage)
+    first = extract(backbone, store, dataset)
+    expected = [photo_facts(open_photo(photo.path, photo.path.read_bytes())) for photo in dataset.photos]
+    assert list(first.facts) == expected
+    assert len(set(expected)) == 12
+    # Facts are the photo's alone: they stay what they are with other weights.
+    others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
+    monkeypatch.setattr("worker.training.features.photo_facts", None)
+    assert extract(others, store, dataset).facts == first.facts
+    for name in ("open_photo", "read_photo"):
+        monkeypatch.setattr(f"worker.training.features.{name}", None)
+    again = extract(backbone, store, dataset)
+    assert (again.facts, again.computed) == (first.facts, 0)
+
+
+def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
+    backbone: CompiledBackbone,
+    store: FeatureStore,
+    storage: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset = prepared(storage)
+    first = extract(backbone, store, dataset)
+    facts = [entry for entry in kept(tmp_path / "features") if is_facts(entry)]
+    assert len(facts) == 12
+    facts[0].unlink()
+    facts[1].write_bytes(b"torn")
+    monkeypatch.setattr("worker.training.features.make_engine", None)
+    again = extract(backbone, store, dataset)
+    assert (again.facts, again.computed, store.damaged) == (first.facts, 0, 1)
+    assert [entry for entry in kept(tmp_path / "features") if is_facts(entry)] == facts
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.training.features.FACTS", {"sharpness": "of another kind"})
+        assert extract(backbone, store, dataset).computed == 0
+    assert len([entry for entry in kept(tmp_path / "features") if is_facts(entry)]) == 24
 
 
 def test_a_store_that_cannot_be_written_costs_time_only(
@@ -180,11 +230,15 @@ def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
         "c.jpg": SkipReason.MISSING,
     }
     names = [photo.path.name for photo in extracted.dataset.photos]
-    assert len(names) == len(extracted.features) == len(extracted.dataset.sha256) == 13
+    assert (
+        len(names) == len(extracted.features) == len(extracted.dataset.sha256) == len(extracted.facts) == 13
+    )
     alone = litert_engine(backbone)
     for place in (0, names.index("d.jpg"), 12):
         seen = alone(decode_photo(extracted.dataset.photos[place].path)[None]).features[0]
         assert np.array_equal(extracted.features.read_at(np.array([place]), np.array([0]))[0], seen)
+        path = extracted.dataset.photos[place].path
+        assert extracted.facts[place] == photo_facts(open_photo(path, path.read_bytes()))
 
 
 def test_too_few_readable_photos_are_too_few_photos(

@@ -1,4 +1,4 @@
-"""What the frozen backbone makes of every view of every photo: from the store, or computed once."""
+"""What the frozen backbone makes of every view of every photo, and its facts: from the store, or computed once."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,8 @@ from worker.training import views as make
 from worker.training.feature_store import FeatureStore, feature_key
 from worker.training.fetch_photos import Photo
 from worker.training.photo import RECIPE, SkipReason, UnreadablePhoto, open_photo, read_photo
+from worker.training.photo_facts import RECIPE as FACTS
+from worker.training.photo_facts import PhotoFacts, pack, photo_facts, unpack
 from worker.training.prepare_dataset import Dataset
 from worker.training.scratch import Scratch
 
@@ -34,13 +36,22 @@ View = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Extracted:
-    """Of each photo of `dataset`: features float16 `[views, 2816]`, and what enters the tail, if it was
-    kept, float16 `[views, 14, 14, 96]`. So many views were `computed`; the others were in the store."""
+    """Of each photo of `dataset`: features float16 `[views, 2816]`, what enters the tail, if it was kept,
+    float16 `[views, 14, 14, 96]`, and facts. So many views were `computed`; the others were in the store."""
 
     dataset: Dataset
     features: Scratch
     activations: Scratch | None
+    facts: tuple[PhotoFacts, ...]
     computed: int
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of one photo: its views in the order asked for, and its facts."""
+
+    views: list[View]
+    facts: PhotoFacts
 
 
 class Extractor:
@@ -61,16 +72,19 @@ class Extractor:
         count = len(dataset.photos)
         scratch = {kind: Scratch(count, (len(views), *SHAPES[kind]), np.float16) for kind in self._kinds}
         unusable: dict[int, SkipReason] = {}
+        facts: list[PhotoFacts] = []
         computed = 0
         for place, outcome in enumerate(self._look_at_all(dataset, views, scratch)):
             if isinstance(outcome, SkipReason):
                 unusable[place] = outcome
             else:
-                computed += outcome
+                facts.append(outcome[0])
+                computed += outcome[1]
             step(place + 1)
         kept = np.array([place for place in range(count) if place not in unusable], np.int64)
         left = {kind: rows.only(kept) for kind, rows in scratch.items()}
-        return Extracted(dataset.without(unusable), left["features"], left.get("activations"), computed)
+        usable, activations = dataset.without(unusable), left.get("activations")
+        return Extracted(usable, left["features"], activations, tuple(facts), computed)
 
     def probe(self, dataset: Dataset, views: Sequence[str]) -> int:
         """Look at some photos, which later come from the store; how many that are.
@@ -90,19 +104,19 @@ class Extractor:
 
     def _look_at_all(
         self, dataset: Dataset, views: Sequence[str], scratch: dict[str, Scratch]
-    ) -> Iterator[int | SkipReason]:
-        """For each photo in order, how many views were computed, or why there are none."""
+    ) -> Iterator[tuple[PhotoFacts, int] | SkipReason]:
+        """For each photo in order its facts and how many views were computed, or why there are none."""
 
-        def look(place: int) -> int | SkipReason:
+        def look(place: int) -> tuple[PhotoFacts, int] | SkipReason:
             try:
-                found, computed = self._look_at(dataset.photos[place], dataset.sha256[place], views)
+                seen, computed = self._look_at(dataset.photos[place], dataset.sha256[place], views)
             except FileNotFoundError:
                 return SkipReason.MISSING
             except UnreadablePhoto as error:
                 return error.reason
             for kind, rows in scratch.items():
-                rows.write(place, np.stack([view[kind] for view in found]))
-            return computed
+                rows.write(place, np.stack([view[kind] for view in seen.views]))
+            return seen.facts, computed
 
         with ThreadPoolExecutor(usable_cores(), thread_name_prefix="extract") as threads:
             try:
@@ -112,21 +126,28 @@ class Extractor:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def _look_at(self, photo: Photo, sha256: str, views: Sequence[str]) -> tuple[list[View], int]:
+    def _look_at(self, photo: Photo, sha256: str, views: Sequence[str]) -> tuple[_Seen, int]:
         found = {name: self._read(sha256, name) for name in views}
         missing = [name for name, view in found.items() if view is None]
-        if missing:
+        kept = self._store.read(_facts_key(sha256))
+        facts = kept and unpack(kept)
+        if missing or not facts:
             data = read_photo(photo.path)
             # A photo that was replaced since it was prepared is not what its key would say.
             unchanged = hashlib.sha256(data).hexdigest() == sha256
             opened = open_photo(photo.path, data)
+        if not facts:
+            facts = photo_facts(opened)
+            if unchanged:
+                self._store.write(_facts_key(sha256), pack(facts))
+        if missing:
             outcome = self._engine()(np.stack([make.make_view(opened, sha256, name) for name in missing]))
             for row, name in enumerate(missing):
                 view = {kind: getattr(outcome, kind)[row] for kind in self._kinds}
                 if unchanged:
                     self._write(sha256, name, view)
                 found[name] = view
-        return [view for view in found.values() if view is not None], len(missing)
+        return _Seen([view for view in found.values() if view is not None], facts), len(missing)
 
     def _read(self, sha256: str, name: str) -> View | None:
         view: View = {}
@@ -149,3 +170,8 @@ class Extractor:
         if not hasattr(self._mine, "engine"):
             self._mine.engine = make_engine(self._backbone)
         return self._mine.engine
+
+
+def _facts_key(sha256: str) -> str:
+    """Facts are the photo's alone, whatever the backbone."""
+    return feature_key(sha256, "facts", {"photo": RECIPE, "kind": "facts", "facts": FACTS}, "")

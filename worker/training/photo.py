@@ -3,7 +3,7 @@
 import stat
 import threading
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -100,11 +100,15 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 class OpenPhoto:
     """A decoded photo, upright: `whole` as RECIPE prepares it, and `detail`, RGB, for views of its parts.
 
-    The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels.
+    The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels; `width` and `height` are
+    those of the file's picture. `taken` is EXIF's DateTimeOriginal, a dot and SubSecTimeOriginal: any text.
     """
 
     whole: Image.Image
     detail: Image.Image
+    width: int
+    height: int
+    taken: str
 
 
 def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
@@ -156,33 +160,36 @@ def read_photo(path: Path) -> bytes:
 
 def _open(path: Path, data: bytes) -> OpenPhoto:
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
-        pixels = image.width * image.height
-        if pixels > MAX_PIXELS:
-            raise _too_large(path, f"{image.width} x {image.height} pixels, and {MAX_PIXELS} is the limit")
+        width, height = image.size  # draft mode makes them smaller
+        if (pixels := width * height) > MAX_PIXELS:
+            raise _too_large(path, f"{width} x {height} pixels, and {MAX_PIXELS} is the limit")
         if image.format in ("JPEG", "MPO"):
             image.draft(None, (2 * SIDE, 2 * SIDE))
         with _one_large_at_a_time if pixels > _LARGE else nullcontext():
             image.load()
-            turn = _TRANSPOSE.get(_orientation(image))
+            orientation, taken = _read_exif(image)
             whole, detail = _shrink(path, image)
     # Turned last: there are far fewer pixels to move, and in a square it comes to the same.
-    if turn is None:
-        return OpenPhoto(whole, detail)
-    return OpenPhoto(whole.transpose(turn), detail.transpose(turn))
+    if (turn := _TRANSPOSE.get(orientation)) is not None:
+        whole, detail = whole.transpose(turn), detail.transpose(turn)
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
+    return OpenPhoto(whole, detail, width, height, taken)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation (1..8) still to be applied to a loaded image; 1 where it is absent or broken."""
+def _read_exif(image: Image.Image) -> tuple[int, str]:
+    """Of a loaded image the EXIF orientation still to be applied, and `taken`; 1 and "" where there is none."""
+    block, orientation, taken = image.info.get("exif"), 1, ""
+    if isinstance(block, bytes) and len(block) <= 1 << 20:  # Pillow makes an object of each number in it
+        exif = Image.Exif()
+        with suppress(Exception):  # Broken EXIF does not spoil the pixels.
+            exif.load(block)
+            orientation = exif.get(ExifTags.Base.Orientation, 1)
+            tags = exif.get_ifd(ExifTags.IFD.Exif)
+            taken = f"{tags[ExifTags.Base.DateTimeOriginal]}.{tags.get(ExifTags.Base.SubsecTimeOriginal)}"
     # pillow-heif and Pillow's TIFF have turned the pixels already; XMP is left alone, as browsers do.
-    if image.format in ("HEIF", "TIFF") or not isinstance(block := image.info.get("exif"), bytes):
-        return 1
-    exif = Image.Exif()
-    try:
-        exif.load(block)
-        value = exif.get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Broken EXIF does not spoil the pixels.
-        return 1
-    return value if isinstance(value, int) else 1
+    turned = image.format in ("HEIF", "TIFF") or not isinstance(orientation, int)
+    return 1 if turned else orientation, taken
 
 
 def _shrink(path: Path, image: Image.Image) -> tuple[Image.Image, Image.Image]:
