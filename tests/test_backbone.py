@@ -6,6 +6,7 @@ import multiprocessing
 import shutil
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -21,12 +22,23 @@ from worker.backbone.compiled import (
     LAYERS,
     TEMPLATE,
     CompiledBackbone,
+    Facts,
     compiled_backbone,
     digest,
 )
 from worker.backbone.engine import litert_engine
-from worker.backbone.layers import ACTIVATIONS, FEATURES, TAIL, TRUNK, load_layers, save_layers
-from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template
+from worker.backbone.layers import (
+    ACTIVATIONS,
+    FEATURES,
+    TAIL,
+    TRUNK,
+    Layer,
+    arrays,
+    in_engine_order,
+    load_layers,
+    save_layers,
+)
+from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
 from worker.backbone.weights import FILE_NAME, find_weights
 from worker.errors import ErrorCode, JobError
 
@@ -131,7 +143,7 @@ def test_a_template_that_is_not_whole_is_refused(backbone: CompiledBackbone, tmp
     folder = shutil.copytree(backbone.folder / TEMPLATE, tmp_path / "template")
     last = max(folder.glob("*.bin"))
     last.write_bytes(last.read_bytes()[:-2])
-    with pytest.raises(ValueError):  # NumPy's own
+    with pytest.raises(ValueError, match=r"shard2of2\.bin hold \d+ bytes instead of \d+"):
         Template.read(folder)
     last.unlink()
     with pytest.raises(FileNotFoundError):
@@ -141,13 +153,40 @@ def test_a_template_that_is_not_whole_is_refused(backbone: CompiledBackbone, tmp
         Template.read(folder)
 
 
-def test_the_whole_tail_and_the_head_have_slots_of_their_own(backbone: CompiledBackbone) -> None:
+def test_every_layer_and_the_head_have_slots_of_their_own(backbone: CompiledBackbone) -> None:
     slots = backbone.facts.slots
-    assert set(slots) == {f"{name}/{part}" for name in (*TAIL, "head") for part in ("kernel", "bias")}
+    assert set(slots) == {f"{name}/{part}" for name in (*TRUNK, *TAIL, "head") for part in ("kernel", "bias")}
     assert len(set(slots.values())) == len(slots)
-    for name in TAIL:
-        stored = backbone.template.weights[slots[f"{name}/kernel"]]
-        assert np.array_equal(stored.ravel(), backbone.layers[name].kernel.astype(np.float16).ravel())
+    for name, array in arrays(backbone.layers).items():
+        stored = backbone.template.weights[slots[name]]
+        assert np.array_equal(stored.ravel(), array.astype(np.float16).ravel())
+
+
+def test_the_engine_holds_every_layer_at_an_offset_of_its_own(backbone: CompiledBackbone) -> None:
+    offsets, layers = backbone.facts.offsets, arrays(backbone.layers)
+    assert set(offsets) == set(layers)
+    engine = backbone.engine.read_bytes()
+    ends = {name: start + layers[name].nbytes for name, start in offsets.items()}
+    in_order = sorted(offsets, key=offsets.__getitem__)
+    assert all(ends[name] <= offsets[after] for name, after in pairwise(in_order))
+    for name, array in layers.items():
+        assert engine[offsets[name] : ends[name]] == in_engine_order(array).tobytes()
+    assert fill_engine(engine, offsets, layers) == engine
+
+
+def test_layers_that_are_all_alike_are_compiled(backbone: CompiledBackbone, tmp_path: Path) -> None:
+    zeros = {
+        name: Layer(np.zeros_like(layer.kernel), np.zeros_like(layer.bias))
+        for name, layer in backbone.layers.items()
+    }
+    # In the process where other tests import TensorFlow already.
+    from worker.backbone.compile import compile_backbone
+
+    compile_backbone(zeros, "zeros", tmp_path)
+    facts = Facts(**json.loads((tmp_path / FACTS).read_text()))
+    assert (facts.slots, facts.offsets) == (backbone.facts.slots, backbone.facts.offsets)
+    black = np.zeros((1, 224, 224, 3), np.uint8)
+    assert not litert_engine(CompiledBackbone(tmp_path, facts))(black).activations.any()
 
 
 def test_layers_are_read_as_they_were_written(backbone: CompiledBackbone, tmp_path: Path) -> None:

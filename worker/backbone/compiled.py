@@ -22,17 +22,21 @@ ENGINE, LAYERS, TEMPLATE, FACTS = "engine.tflite", "layers.npz", "template", "fa
 # Written last: SHA-256 of each file, by its path.
 CHECKSUMS = "checksums.json"
 # Counts up when what is compiled changes, so that what older versions left in the cache is not used.
-FORMAT = 1
+FORMAT = 2
 CONVERTERS = ("tensorflow", "tensorflowjs")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`slots` names the weight in the template of each array that a job replaces, `block_13_expand/kernel`."""
+    """Where every array of the layers is kept, by its name, `block_13_expand/kernel`.
+
+    `slots` names its weight in the template, and those of the head; `offsets` is its first byte in the engine.
+    """
 
     weights: str
     weights_sha256: str
     slots: dict[str, str]
+    offsets: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,19 @@ class Layer:
 Layers = dict[str, Layer]
 
 
+def arrays(layers: Layers) -> dict[str, Weights]:
+    """Every kernel and bias by its name: `block_13_expand/kernel`, `block_13_expand/bias`."""
+    return {f"{name}/{part}": array for name, layer in layers.items() for part, array in vars(layer).items()}
+
+
+def in_engine_order(array: Weights) -> Weights:
+    """A kernel or bias as LiteRT keeps it: the channels that a kernel gives come first, but for a depthwise one,
+    of which each channel is its own."""
+    return array if array.ndim == 3 else np.moveaxis(array, -1, 0)
+
+
 def save_layers(layers: Layers, path: Path) -> None:
-    arrays = {
-        f"{name}/{part}": array for name, layer in layers.items() for part, array in vars(layer).items()
-    }
-    np.savez(path, allow_pickle=False, **arrays)
+    np.savez(path, allow_pickle=False, **arrays(layers))
 
 
 def load_layers(path: Path) -> Layers:

@@ -1,4 +1,4 @@
-"""A converted TensorFlow.js graph whose tail and head can be given other weights, without TensorFlow."""
+"""Converted graphs that can be given other weights, without TensorFlow."""
 
 import copy
 import json
@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from worker.backbone.layers import Weights, in_engine_order
+
 PLACEHOLDER_PRODUCTS = 3
 MODEL = "model.json"
+OUTPUT = "probabilities"
 SHARD_BYTES = 4 * 1024 * 1024
 
 Stored = npt.NDArray[Any]
+Node = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Template:
-    """`model` is the content of `model.json`; `weights` are in the manifest's order, floats as float16."""
+    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order,
+    floats as float16."""
 
     model: dict[str, Any]
     weights: dict[str, Stored]
@@ -28,19 +33,17 @@ class Template:
     @classmethod
     def read(cls, folder: Path) -> "Template":
         """Read what TensorFlow.js's converter wrote. Raises OSError or ValueError where it is not whole."""
-        model = json.loads((folder / MODEL).read_text())
-        weights: dict[str, Stored] = {}
-        for group in model["weightsManifest"]:
-            data = b"".join((folder / path).read_bytes() for path in group["paths"])
-            start = 0
-            for entry in group["weights"]:
-                dtype = np.dtype(entry.get("quantization", entry)["dtype"])
-                count = int(np.prod(entry["shape"]))
-                weights[entry["name"]] = np.frombuffer(data, dtype, count, start).reshape(entry["shape"])
-                start += count * dtype.itemsize
-        return cls(model, weights)
+        path = folder / MODEL
+        try:
+            model = json.loads(path.read_text())
+            groups = [_read_group(folder, group) for group in model["weightsManifest"]]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not the description of a TensorFlow.js graph model") from error
+        except ValueError as error:
+            raise ValueError(f"{path} and the weights that it names are not whole: {error}") from error
+        return cls(model, {name: values for group in groups for name, values in group.items()})
 
-    def with_weights(self, replacing: Mapping[str, npt.NDArray[np.float32]], products: int) -> "Template":
+    def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
         """The same graph with other values for the weights named, and so many outputs.
 
         The head's shapes become those of its values, all others stay. Raises ValueError for a value that
@@ -62,9 +65,36 @@ class Template:
             if node["name"] in replacing:
                 tensor = node["attr"]["value"]["tensor"]
                 tensor["tensorShape"] = {"dim": [{"size": str(size)} for size in shapes[node["name"]]]}
-        [output] = model["signature"]["outputs"].values()
-        output["tensorShape"]["dim"][-1]["size"] = str(products)
+        model["signature"]["outputs"][OUTPUT]["tensorShape"]["dim"][-1]["size"] = str(products)
         return Template(model, weights)
+
+    def counterparts(self, other: "Template") -> dict[str, str]:
+        """The name in `other` of each node here that the probabilities are computed from.
+
+        The order of nodes, their names, other outputs and the values of weights may differ. Raises ValueError
+        where `other` computes anything else.
+        """
+        ours, theirs = self._nodes(), other._nodes()
+        names: dict[str, str] = {}
+        waiting = [(self._output(), other._output())]
+        while waiting:
+            here, there = waiting.pop()
+            if here not in names:
+                if there not in theirs or _operation(ours[here]) != _operation(theirs[there]):
+                    raise ValueError(f"its {there} does not compute what this worker's {here} does")
+                names[here] = there
+                waiting += zip(_inputs(ours[here]), _inputs(theirs[there]), strict=True)
+            elif names[here] != there:
+                raise ValueError(f"its {there} and its {names[here]} both stand for this worker's {here}")
+        return names
+
+    @property
+    def logits(self) -> str:
+        """The node whose values the probabilities are the softmax of."""
+        nodes, name = self._nodes(), self._output()
+        while nodes[name]["op"] != "Softmax":
+            [name] = _inputs(nodes[name])
+        return _inputs(nodes[name])[0]
 
     def write(self, folder: Path) -> None:
         """Write `model.json` and `group1-shard*.bin` into `folder`."""
@@ -76,3 +106,50 @@ class Template:
         entries = [entry for group in self.model["weightsManifest"] for entry in group["weights"]]
         manifest = [{"paths": paths, "weights": entries}]
         (folder / MODEL).write_text(json.dumps(self.model | {"weightsManifest": manifest}))
+
+    def _nodes(self) -> dict[str, Node]:
+        return {node["name"]: node for node in self.model["modelTopology"]["node"]}
+
+    def _output(self) -> str:
+        return _node_name(self.model["signature"]["outputs"][OUTPUT]["name"])
+
+
+def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, Weights]) -> bytes:
+    """The same LiteRT model with `values`, of the shapes that layers have, at their `offsets`."""
+    filled = bytearray(engine)
+    for name, array in values.items():
+        data = in_engine_order(array).astype(np.float32).tobytes()
+        filled[offsets[name] : offsets[name] + len(data)] = data
+    return bytes(filled)
+
+
+def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
+    """The weights of one group of the manifest, by name. Raises ValueError where its files hold more or less."""
+    data = b"".join((folder / path).read_bytes() for path in group["paths"])
+    dtypes = [np.dtype(entry.get("quantization", entry)["dtype"]) for entry in group["weights"]]
+    counts = [math.prod(entry["shape"]) for entry in group["weights"]]
+    size = sum(count * dtype.itemsize for count, dtype in zip(counts, dtypes, strict=True))
+    if size != len(data):
+        raise ValueError(f"{', '.join(group['paths'])} hold {len(data)} bytes instead of {size}")
+    weights: dict[str, Stored] = {}
+    start = 0
+    for entry, dtype, count in zip(group["weights"], dtypes, counts, strict=True):
+        weights[entry["name"]] = np.frombuffer(data, dtype, count, start).reshape(entry["shape"])
+        start += count * dtype.itemsize
+    return weights
+
+
+def _operation(node: Node) -> tuple[Any, ...]:
+    """What a node does to its inputs. Attributes with an underscore only record what a converter inferred."""
+    attributes = {name: value for name, value in node.get("attr", {}).items() if name[0] != "_"}
+    attributes.pop("value", None)
+    return node["op"], len(_inputs(node)), attributes
+
+
+def _inputs(node: Node) -> list[str]:
+    return [_node_name(tensor) for tensor in node.get("input", [])]
+
+
+def _node_name(tensor: str) -> str:
+    """Without the number of the node's output, of which all that are used here have one."""
+    return tensor.removesuffix(":0")
