@@ -16,6 +16,14 @@ class Profile(StrEnum):
     THOROUGH = "thorough"
 
 
+class Promote(StrEnum):
+    """When the new model becomes the active one."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class Options(BaseModel):
     """The keys of "Options", their ranges and defaults. docs/contract.md is checked against them."""
 
@@ -38,6 +46,16 @@ class Options(BaseModel):
         description="what the train stage may take; as long as it needs unless set",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of everything that is random")
+    promote: Annotated[Promote, Strict(False)] = Field(
+        default=Promote.AUTO,
+        description="`auto` activates the new model unless it is worse than the active one, `always` and `never` "
+        "do not ask",
+    )
+    force: bool = Field(default=False, description="train even if nothing has changed since the active model")
+    negatives: Annotated[tuple[str, ...], Strict(False)] = Field(
+        default=(),
+        description="SKUs of products that are not to be recognised: they teach the model what is not ours",
+    )
 
 
 def parse_options(value: Any) -> Options:
