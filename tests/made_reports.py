@@ -1,0 +1,110 @@
+"""Reports made up for the tests: of any number of products, with any names."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+
+from PIL import Image
+
+from worker.evaluation.advice import Advice, AdviceKind
+from worker.evaluation.metrics import Accuracy, Bin, Confusion, Evaluation, Interval, ProductAccuracy
+from worker.evaluation.openset import Rejection, Separation, Threshold
+from worker.evaluation.promotion import Comparison, Promotion
+from worker.evaluation.report import Picture, Report
+from worker.training.progress import EpochFinished, Phase, Stage
+
+
+def skus(count: int) -> list[str]:
+    return [f"SKU-{number:05}" for number in range(count)]
+
+
+def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int = 12) -> Report:
+    """Of products with `photos` each, all measured; each third product is taken for the next one once."""
+    names = names or [f"Product {sku}" for sku in skus]
+    folder = "products/3f2a90c1-5c11-4b7e-9e0f-2b1c90d1a0ff/"
+    pictures = tuple(
+        Picture(f"{folder}{name}.jpg", sku, skus[place - 1], 0.81, made_jpeg())
+        for place, (sku, name) in enumerate(zip(skus, names, strict=True))
+    )[:12]
+    few = f"{names[0]} has {photos} photos; take more."
+    return Report(
+        version="v1795365387_20261122",
+        trained_at=datetime(2026, 11, 22, 16, 36, 27, tzinfo=UTC),
+        job_id="8c7a9f8e-0f2d-4d1c-9a55-6f0a1b2c3d4e",
+        method="fine-tuned, 6 epochs",
+        reason="on 228 photos held out, fine-tuned 86.2%, head alone 81.1%",
+        options={
+            "profile": "standard",
+            "epochs": None,
+            "seed": 0,
+            "force": False,
+            "negatives": ("BAG", "SHELF"),
+        },
+        products=tuple(zip(skus, names, strict=True)),
+        photos=photos * len(skus),
+        skipped={"missing": 3, "truncated": 1},
+        evaluation=Evaluation(
+            Accuracy(0.84, Interval(0.78, 0.89), 0.95, 0.82, 0.031, photos * len(skus), len(skus)),
+            tuple(_product(skus, place, photos) for place in range(len(skus))),
+            tuple(Bin(low / 10, (low + 1) / 10, low / 10 + 0.05, low / 10, 5 + low) for low in range(10)),
+        ),
+        rejection=made_rejection(),
+        promotion=Promotion(
+            True,
+            "It is right more often on the same photos.",
+            "v1795001122_20261118",
+            Comparison(142, 2, 0.845, 0.81, 0.9),
+        ),
+        advice=(Advice(AdviceKind.TOO_FEW_PHOTOS, few, tuple(skus), tuple(p.photo for p in pictures)),),
+        mistakes=pictures,
+        suspects=pictures[:3],
+        epochs=tuple(
+            EpochFinished(phase, epoch, 3, 2 / epoch)
+            for phase in (Phase.TRIAL, Phase.TUNING)
+            for epoch in (1, 2, 3)
+        ),
+        stages=tuple(
+            (str(stage), seconds)
+            for stage, seconds in zip(Stage, (0.1, 1.2, 0.2, 75.0, 0.4, 0.1), strict=True)
+        ),
+    )
+
+
+def unmeasured(report: Report) -> Report:
+    """The same report when no photo could be held out."""
+    by_product = tuple(
+        replace(product, measured=0, recall=None, precision=None, confused_with=())
+        for product in report.evaluation.by_product
+    )
+    nothing = Accuracy(None, None, None, None, None, 0, 0)
+    return replace(
+        report,
+        evaluation=Evaluation(nothing, by_product, ()),
+        rejection=None,
+        mistakes=(),
+        suspects=(),
+        advice=(),
+        epochs=(),
+    )
+
+
+def made_rejection() -> Rejection:
+    curve = tuple(
+        Threshold(score / 300, 1 - score / 400, 0.8 + score / 1500, max(0.0, 0.9 - score / 150))
+        for score in range(300)
+    )
+    return Rejection(curve[200], curve[100], Separation(0.931, 420), None, curve)
+
+
+def made_jpeg() -> bytes:
+    data = BytesIO()
+    Image.new("RGB", (160, 120), (200, 120, 40)).save(data, "JPEG")
+    return data.getvalue()
+
+
+def _product(skus: Sequence[str], place: int, photos: int) -> ProductAccuracy:
+    if place % 3:
+        return ProductAccuracy(skus[place], photos, photos, 1.0, 0.9, ())
+    wrong = Confusion(skus[(place + 1) % len(skus)], 1)
+    return ProductAccuracy(skus[place], photos, photos, (photos - 1) / photos, None, (wrong,))
