@@ -13,11 +13,13 @@ import pytest
 from psycopg.rows import dict_row
 
 from worker.database.migrate import MIGRATIONS, MigrationError, migrate
-from worker.training.options import Options, Profile
+from worker.errors import JobError
+from worker.training.options import Options, Promote, parse_options
 from worker.training.progress import SPANS, Stage
 
 CONTRACT = (Path(__file__).parents[1] / "docs" / "contract.md").read_text()
 BACKEND = Path(__file__).with_name("backend.sql").read_text()
+NAMED_RANGES = {"boolean": "true, false", "array": "any"}
 STATEMENTS = dict(re.findall(r"```sql\n-- (.+?)\n(.+?)```", CONTRACT, re.DOTALL))
 
 
@@ -48,7 +50,7 @@ def columns(database: str, name: str) -> dict[str, str]:
         return {row["attname"]: row["type"] for row in rows}
 
 
-@pytest.mark.parametrize("name", ["TrainingJobs", "ModelMetadata"])
+@pytest.mark.parametrize("name", ["TrainingJobs", "ModelMetadata", "ModelActivations"])
 def test_the_document_lists_every_column_with_its_type(database: str, name: str) -> None:
     spellings = {"timestamp with time zone": "timestamptz", "character varying": "varchar"}
     there = columns(database, name)
@@ -60,16 +62,45 @@ def test_the_document_lists_every_column_with_its_type(database: str, name: str)
 def test_the_document_lists_every_option_with_its_default_and_range() -> None:
     listed = {row[0]: (row[2], row[3]) for row in table("### Options")}
     defaults = Options().model_dump(mode="json")
-    rules = Options.model_json_schema()["properties"]
-    assert listed == {name: (json.dumps(defaults[name]).strip('"'), allowed(rules[name])) for name in rules}
+    schema = Options.model_json_schema()
+    assert listed == {
+        name: (json.dumps(defaults[name]).strip('"'), allowed(rule, schema["$defs"]))
+        for name, rule in schema["properties"].items()
+    }
 
 
-def allowed(rule: dict[str, Any]) -> str:
+def allowed(rule: dict[str, Any], enums: dict[str, Any]) -> str:
     if "$ref" in rule:
-        return ", ".join(Profile)
+        return ", ".join(enums[rule["$ref"].rsplit("/", 1)[1]]["enum"])
     rule = rule.get("anyOf", [rule])[0]
+    if rule["type"] in NAMED_RANGES:
+        return NAMED_RANGES[rule["type"]]
     least = rule.get("minimum", rule.get("exclusiveMinimum"))
     return f"{least:g} to {rule['maximum']:.0f}"
+
+
+def test_options_come_as_json_has_them() -> None:
+    sent = '{"profile": "quick", "promote": "never", "force": true, "negatives": ["A-1", "B-2"]}'
+    options = parse_options(json.loads(sent))
+    assert (options.promote, options.force, options.negatives) == (Promote.NEVER, True, ("A-1", "B-2"))
+    assert options.model_dump(mode="json").items() >= json.loads(sent).items()
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"promote": "sometimes"}, "promote"),
+        ({"force": "yes"}, "force"),
+        ({"force": 1}, "force"),
+        ({"negatives": "A-1"}, "negatives"),
+        ({"negatives": {"A-1": 1}}, "negatives"),
+        ({"negatives": ["A-1", 7]}, "negatives.1"),
+        ({"negatives": None}, "negatives"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_by_its_name(options: dict[str, Any], key: str) -> None:
+    with pytest.raises(JobError, match=f"wrong: {key}:"):
+        parse_options(options)
 
 
 def test_the_document_lists_every_stage_in_order() -> None:

@@ -14,11 +14,9 @@ SLOW = "import time; print('importing', flush=True); time.sleep(60)"
 
 def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None:
     with shop.connect() as connection:
-        connection.execute(
-            """DELETE FROM "WorkerMigrations" WHERE "Name" = '0005_duration_of_cancelled_jobs'"""
-        )
+        connection.execute("""DELETE FROM "WorkerMigrations" WHERE "Name" = '0006_registry'""")
     log, _ = shop.worker("run").communicate(timeout=30)
-    assert "0005_duration_of_cancelled_jobs" in log
+    assert "0006_registry" in log
     assert "worker migrate" in log
     assert "Traceback" not in log
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import structlog
 import typer
+from psycopg.errors import InsufficientPrivilege
 
 from worker.daemon import daemon
 from worker.daemon.health import is_alive
@@ -18,6 +19,7 @@ from worker.database.migrate import migrate as apply_migrations
 from worker.errors import UserError
 from worker.events import Event
 from worker.logs import configure_logs
+from worker.models_cli import app as models
 from worker.settings import DatabaseSettings, HealthSettings, LogSettings, Settings, load_settings
 
 app = typer.Typer(
@@ -26,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(models, name="models")
 log = structlog.get_logger()
 
 
@@ -82,5 +85,5 @@ def main() -> None:
         app()
     except UserError as error:
         sys.exit(f"worker: {error}")
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, InsufficientPrivilege) as error:
         sys.exit(f"worker: the database cannot be used: {str(error).strip()}")

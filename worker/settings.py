@@ -40,6 +40,18 @@ class DatabaseSettings(BaseSettings):
     )
 
 
+class ModelSettings(DatabaseSettings):
+    """What `worker models` needs to change which model is active."""
+
+    output_path: Path = Field(description="the folder called `models`, where versions are published")
+
+
+class ShowSettings(DatabaseSettings):
+    """What `worker models show` needs, and may be given."""
+
+    output_path: Path | None = None
+
+
 class HealthSettings(BaseSettings):
     """How `worker health` finds out whether `worker run` is alive."""
 
@@ -51,13 +63,12 @@ class HealthSettings(BaseSettings):
     )
 
 
-class Settings(DatabaseSettings, HealthSettings):
+class Settings(ModelSettings, HealthSettings):
     """What `worker run` and `worker train` need."""
 
     storage_path: Path = Field(
         description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
     )
-    output_path: Path = Field(description="the folder called `models`, where versions are published")
     base_weights: str = Field(
         "imagenet", description="`imagenet` (Keras's download, kept in its cache), a file's path, or `random`"
     )
@@ -68,6 +79,12 @@ class Settings(DatabaseSettings, HealthSettings):
     )
     feature_store_mb: int = Field(
         4096, ge=0, description="what the features in `CACHE_PATH` may take; the least recently used go first"
+    )
+    promote_tolerance: float = Field(
+        2,
+        ge=0,
+        le=100,
+        description="percentage points by which a new model may be worse than the active one and still replace it",
     )
     warm_standby: bool = Field(
         False, description="keep a process with TensorFlow imported ready for the next job"

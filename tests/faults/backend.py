@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.faults.workers import DEADLINE, wait_until
+from tests.faults.workers import DEADLINE, Worker, wait_until
+from tests.registered import assert_audit_holds
 from tests.shop import Shop
+from worker.events import Event
 
 
 def status(shop: Shop, job_id: UUID, *wanted: str, seconds: float = DEADLINE) -> dict[str, Any]:
@@ -80,9 +83,9 @@ def assert_nothing_published(shop: Shop) -> None:
 
 @contextmanager
 def models_locked(shop: Shop) -> Iterator[None]:
-    """Nobody else reads or writes "ModelMetadata" meanwhile: a worker stays in its last transaction."""
+    """Nobody else writes to "ModelMetadata" meanwhile: a worker stays in its last transaction."""
     with shop.connect() as connection, connection.transaction():
-        connection.execute('LOCK TABLE "ModelMetadata" IN ACCESS EXCLUSIVE MODE')
+        connection.execute('LOCK TABLE "ModelMetadata" IN EXCLUSIVE MODE')
         yield
 
 
@@ -123,3 +126,25 @@ def wait_for_commit(shop: Shop) -> int:
             return row["pid"] if row else None
 
     return wait_until(look, "a worker in its COMMIT")
+
+
+def stands_still(worker: Worker) -> int:
+    """Wait until the child does, and give its process."""
+    child = worker.child()
+
+    def look() -> bool:
+        return Path(f"/proc/{child}/stat").read_text().split()[2] == "T"
+
+    wait_until(look, "the child to stand still")
+    return child
+
+
+def completed_at_once(shop: Shop, job_id: UUID, worker: Worker) -> dict[str, Any]:
+    """Wait for a job that needed one attempt, and left nothing behind; gives its row."""
+    job = status(shop, job_id, "Completed", "Failed")
+    assert (job["Status"], job["AttemptCount"], job["LeaseVersion"]) == ("Completed", 1, 1), job
+    worker.saw(Event.JOB_COMPLETED)
+    worker.childless()
+    assert staged(shop) == []
+    assert_audit_holds(shop)
+    return job

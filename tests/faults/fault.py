@@ -1,14 +1,13 @@
-"""Sends a signal when a stage starts, as FAULT says; once, if FAULT_ONCE names a file that is not there yet."""
+"""Sends a signal when a stage starts, or the child is asked again, as FAULT says; once, if FAULT_ONCE names a file
+that is not there yet."""
 
 import os
 import signal
 from pathlib import Path
 
-from worker.training.progress import Stage
 
-
-def strike(stage: Stage) -> None:
-    """Called by a child at the start of each stage."""
+def strike(stage: str) -> None:
+    """Called by a child at the start of each stage, and with `reconsider` when it is asked again."""
     at, _, rest = os.environ.get("FAULT", "").partition(":")
     who, _, number = rest.partition(":")
     if at != stage:

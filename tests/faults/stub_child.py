@@ -1,16 +1,21 @@
-"""A training child that trains nothing: it reports the stages and leaves a model's files, in STUB_SECONDS."""
+"""A training child that trains nothing: it reports the stages and leaves a model's files, in STUB_SECONDS.
 
+STUB_PROMOTE=0 has it decide against every model, STUB_UNCHANGED=1 find nothing to train where a model is active.
+"""
+
+import hashlib
 import json
 import os
 import sys
 import time
 
 from tests.faults.fault import strike
+from tests.faults.stub_model import stub_model
 from worker.child.lifeline import die_with_parent
-from worker.child.messages import Finished, decode_job, encode
+from worker.child.messages import Finished, Message, decode_job, decode_reconsider, encode
 from worker.registry.folder import sync_tree
-from worker.training.job import Accuracy, TrainedModel
-from worker.training.progress import Advanced, Stage, StageFinished, StageStarted, Update
+from worker.training.job import ActiveModel, Job, Unchanged
+from worker.training.progress import Advanced, Stage, StageFinished, StageStarted
 
 FILES = ("model.json", "group1-shard1of1.bin", "product_mapping.json", "metadata.json")
 
@@ -21,11 +26,15 @@ def main() -> None:
     if sys.argv[1:]:
         return  # it has nothing to prepare
 
-    def send(message: Update | Finished) -> None:
+    def send(message: Message) -> None:
         sys.stdout.buffer.write(encode(message))
         sys.stdout.buffer.flush()
 
     job = decode_job(sys.stdin.buffer.readline())
+    if os.environ.get("STUB_UNCHANGED") == "1" and job.active and not job.options.force:
+        strike(Stage.FETCH_PHOTOS)
+        send(Unchanged(job.active.version))
+        return
     seconds = float(os.environ.get("STUB_SECONDS", "0"))
     for number, stage in enumerate(Stage):
         send(StageStarted(stage))
@@ -34,11 +43,29 @@ def main() -> None:
         strike(stage)
         time.sleep(seconds / len(Stage))
         if stage is Stage.EXPORT:
-            for name in FILES:
-                (job.folder / name).write_text(json.dumps({"job_id": job.job_id, "version": job.version}))
-            sync_tree(job.folder)
+            write_files(job)
         send(StageFinished(stage, seconds / len(Stage)))
-    send(Finished(TrainedModel(Accuracy(1.0, 1.0, 10, 2), 10, 2, {})))
+    send(conclude(job.active))
+    for line in sys.stdin.buffer:
+        strike("reconsider")
+        send(conclude(decode_reconsider(line).active))
+
+
+def write_files(job: Job) -> None:
+    """Files that each say of which job they are; the last lists the others."""
+    content = {"job_id": job.job_id, "version": job.version}
+    text = json.dumps(content).encode()
+    recorded = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    for name in FILES[:-1]:
+        (job.folder / name).write_bytes(text)
+    (job.folder / FILES[-1]).write_text(json.dumps(content | {"files": dict.fromkeys(FILES[:-1], recorded)}))
+    sync_tree(job.folder)
+
+
+def conclude(active: ActiveModel | None) -> Finished:
+    """Decide against the model that is active, as STUB_PROMOTE says."""
+    activate = os.environ.get("STUB_PROMOTE", "1") == "1"
+    return Finished(stub_model(active.version if active else None, activate=activate))
 
 
 if __name__ == "__main__":

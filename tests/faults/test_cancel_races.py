@@ -10,16 +10,15 @@ from uuid import UUID
 
 import psycopg
 
+from tests.faults.stub_model import stub_model
 from worker.daemon.deployment import deploy
 from worker.database.connection import Database
 from worker.queue.jobs import CancelRequested, Claim, JobQueue
 from worker.registry.folder import VersionFolder, discard, reserve
-from worker.training.job import Accuracy, TrainedModel
 
 Backend = psycopg.AsyncConnection[Any]
 
 RACES = 200
-TRAINED = TrainedModel(Accuracy(1.0, 1.0, 10, 2), 10, 2, {})
 QUEUE = JobQueue("racer", 60)
 
 
@@ -53,10 +52,10 @@ async def cancel(backend: Backend, job_id: UUID) -> bool:
     return cursor.rowcount == 1
 
 
-async def finish(database: Database, claim: Claim, folder: VersionFolder) -> bool:
+async def finish(database: Database, claim: Claim, folder: VersionFolder, active: str | None) -> bool:
     """What an attempt does when its child has finished; whether the job completed."""
     try:
-        await deploy(database, QUEUE, claim, folder, TRAINED)
+        await deploy(database, QUEUE, claim, folder, stub_model(active))
     except CancelRequested:
         async with database.transaction() as connection:
             await QUEUE.cancel(connection, claim)
@@ -69,6 +68,7 @@ async def finish(database: Database, claim: Claim, folder: VersionFolder) -> boo
 async def test_of_a_cancel_and_the_last_transaction_exactly_one_wins(database: str, tmp_path: Path) -> None:
     completed = cancelled = 0
     usual = 0.005
+    active = None
     async with (
         Database(database) as pool,
         await psycopg.AsyncConnection.connect(database, autocommit=True) as backend,
@@ -76,7 +76,7 @@ async def test_of_a_cancel_and_the_last_transaction_exactly_one_wins(database: s
         for number in range(RACES):
             claim = await claimed(pool, backend)
             folder = trained(tmp_path, claim, number)
-            finishing = asyncio.create_task(finish(pool, claim, folder))
+            finishing = asyncio.create_task(finish(pool, claim, folder, active))
             begun = time.monotonic()
             await asyncio.sleep(random.uniform(0, 1.5 * usual))
             was_heard = await cancel(backend, claim.job_id)

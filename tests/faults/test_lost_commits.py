@@ -10,14 +10,15 @@ import psycopg
 import pytest
 
 from tests.faults.backend import commits_held, wait_for_commit
+from tests.faults.stub_model import stub_model
+from tests.registered import assert_audit_holds, changes, insert_row
 from tests.shop import Shop
-from worker.daemon.deployment import deploy
+from worker.daemon.deployment import ActiveModelChanged, deploy, keep_active
 from worker.database.connection import Database
 from worker.queue.jobs import Claim, JobQueue
 from worker.registry.folder import VersionFolder, reserve
-from worker.training.job import Accuracy, TrainedModel
 
-TRAINED = TrainedModel(Accuracy(1.0, 1.0, 10, 2), 10, 2, {})
+TRAINED = stub_model(None)
 QUEUE = JobQueue("worker", 60)
 # As a server that waits for its standby: the commit has happened, and cancelling only ends the wait.
 PAST_CANCELLING = """CREATE OR REPLACE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
@@ -38,6 +39,20 @@ class GoneAfterCommit(Database):
             yield connection
         self.commits += 1
         raise asyncio.CancelledError
+
+
+class CommitsInVain(Database):
+    """Postgres goes away before its first commit, and is back for what follows."""
+
+    outages = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        async with super().transaction() as connection:
+            yield connection
+            self.outages += 1
+            if self.outages == 1:
+                raise psycopg.OperationalError("Postgres goes away")
 
 
 @pytest.fixture
@@ -107,3 +122,41 @@ async def test_a_model_stays_when_its_jobs_row_is_deleted_before_the_commit_was_
             connection.execute('DELETE FROM "TrainingJobs"')
         await deploy(pool, QUEUE, claim, folder, TRAINED)
     assert published(shop) == [folder.version]
+
+
+async def test_a_model_whose_commit_failed_is_staged_again_when_another_was_activated_since(
+    shop: Shop,
+) -> None:
+    """Its child decides again, and writes what it decided into the staged folder."""
+    claim, folder = await trained(shop)
+    async with CommitsInVain(shop.database) as pool:
+        with pytest.raises(psycopg.OperationalError):
+            await deploy(pool, QUEUE, claim, folder, TRAINED)
+        assert folder.place.exists()
+        # A worker that starts tidies up the reservation of a version that seems to be published.
+        folder.staged.parent.rmdir()
+        insert_row(shop, "v1_20260101", active=True)
+        with pytest.raises(ActiveModelChanged) as raised:
+            await deploy(pool, QUEUE, claim, folder, TRAINED)
+        assert raised.value.version == "v1_20260101"
+        assert (folder.staged / "model.json").exists()
+        assert not folder.place.exists()
+        await deploy(pool, QUEUE, claim, folder, stub_model("v1_20260101"))
+    assert [path.name for path in shop.models.glob("v*")] == [folder.version]
+    assert changes(shop) == [(None, "v1_20260101"), ("v1_20260101", folder.version)]
+    assert_audit_holds(shop)
+
+
+async def test_a_job_with_nothing_to_train_is_completed_once_although_its_commit_was_not_heard_of(
+    shop: Shop,
+) -> None:
+    insert_row(shop, "v1_20260101", active=True)
+    claim, _ = await trained(shop)
+    async with Database(shop.database) as pool:
+        await keep_active(pool, QUEUE, claim, "v1_20260101")
+        with shop.connect() as connection:
+            connection.execute('UPDATE "ModelMetadata" SET "IsActive" = false')
+        row = shop.job(claim.job_id)
+        await keep_active(pool, QUEUE, claim, "v1_20260101")
+    assert shop.job(claim.job_id) == row
+    assert row["Status"] == "Completed"

@@ -15,7 +15,7 @@ async def nobody(_: str) -> bool:
 
 async def test_the_version_of_a_stale_worker_stays_its_own(tmp_path: Path) -> None:
     stale = reserve(tmp_path, NOW, "stale.1")
-    orphans = await remove_orphans(tmp_path, nobody, nobody, nobody)
+    orphans = await remove_orphans(tmp_path, nobody, nobody, nobody, nobody)
     assert orphans == Orphans(removed=[stale.staged], left=[])
     other = reserve(tmp_path, NOW, "other.1")
     assert other.version != stale.version
@@ -28,5 +28,5 @@ async def test_the_version_of_a_stale_worker_stays_its_own(tmp_path: Path) -> No
 async def test_a_reservation_that_outlived_its_publication_is_removed_at_once(tmp_path: Path) -> None:
     publish(reserve(tmp_path, NOW, "killed.1"))
     assert list((tmp_path / STAGING).iterdir())
-    await remove_orphans(tmp_path, nobody, nobody, nobody)
+    await remove_orphans(tmp_path, nobody, nobody, nobody, nobody)
     assert not list((tmp_path / STAGING).iterdir())

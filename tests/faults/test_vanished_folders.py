@@ -56,7 +56,7 @@ async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_pat
         thread.start()
     try:
         for _ in range(LOOKS):
-            assert await remove_orphans(tmp_path, yes, yes, yes) == Orphans([], [])
+            assert await remove_orphans(tmp_path, yes, yes, yes, yes) == Orphans([], [])
     finally:
         done.set()
         for thread in threads:

@@ -1,9 +1,13 @@
-"""The training child: reads one job from its standard input, trains, and tells of it on its output."""
+"""The training child: reads one job from its standard input, trains, and tells of it on its output.
+
+What it trained stays in memory until its input ends, in case the decision about it has to be made again.
+"""
 
 import os
 import sys
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import BinaryIO
@@ -13,15 +17,24 @@ import psycopg
 from worker.catalogue.catalogue import read_catalogue
 from worker.child.lifeline import die_with_parent
 from worker.child.memory import be_killed_first, speaks_of_memory
-from worker.child.messages import Failed, Finished, Message, Ready, decode_job, encode
+from worker.child.messages import (
+    Ending,
+    Failed,
+    Finished,
+    Message,
+    Ready,
+    decode_job,
+    decode_reconsider,
+    encode,
+)
 from worker.child.process import PREPARE, STANDBY
 from worker.errors import FULL, ErrorCode, JobError, code_of
-from worker.training.job import Job
+from worker.training.job import Job, Unchanged
 from worker.training.progress import Report
 
 
 def main() -> None:
-    """Exits 0 once the ending was told, whether the job succeeded or not, or when no job comes."""
+    """Exits 0 once its input ended, or once a failure was told, or that there is nothing to train."""
     die_with_parent(int(os.environ["DAEMON_PID"]))
     be_killed_first()
     messages = _claim_stdout()
@@ -35,7 +48,8 @@ def main() -> None:
         if errand == [PREPARE]:
             return
     if line := sys.stdin.buffer.readline():
-        send(_run(decode_job(line), send))
+        for ending in _run(decode_job(line), sys.stdin.buffer, send):
+            send(ending)
 
 
 def _prepare(imports: bool) -> Ready | Failed:
@@ -61,16 +75,24 @@ def _claim_stdout() -> BinaryIO:
     return messages
 
 
-def _run(job: Job, report: Report) -> Finished | Failed:
+def _run(job: Job, questions: Iterable[bytes], report: Report) -> Iterator[Ending]:
+    """The ending of the job, and that of each question after it."""
     try:
-        from worker.training.pipeline import run_pipeline
+        from worker.training.conclude import conclude
+        from worker.training.pipeline import train_model
 
-        return Finished(run_pipeline(job, lambda: read_catalogue(os.environ["DATABASE_URL"]), report))
+        trained = train_model(job, lambda: read_catalogue(os.environ["DATABASE_URL"]), report)
+        if isinstance(trained, Unchanged):
+            yield trained
+            return
+        yield Finished(conclude(trained, job.active))
+        for line in questions:
+            yield Finished(conclude(trained, decode_reconsider(line).active))
     except JobError as error:
-        return Failed(error.code, error.message, traceback.format_exc() if error.__cause__ else None)
+        yield Failed(error.code, error.message, traceback.format_exc() if error.__cause__ else None)
     except Exception as error:
         code, message = _explain(error, job)
-        return Failed(code, message, traceback.format_exc())
+        yield Failed(code, message, traceback.format_exc())
 
 
 def _explain(error: Exception, job: Job) -> tuple[ErrorCode, str]:

@@ -1,4 +1,9 @@
-"""What a training child tells its daemon: one JSON line a message, `["Advanced", {"percentage": 30, …}]`."""
+"""What a training child and its daemon tell each other, one JSON line a message.
+
+The daemon sends a Job. The child answers with messages such as `["Advanced", {"percentage": 30, …}]`, the last of
+which is an ending. After a Finished it waits: for a Reconsider, which it answers with another ending, or for the
+end of its input, and with it its own.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,15 +12,22 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from worker.errors import ErrorCode
-from worker.training.job import Job, TrainedModel
+from worker.training.job import ActiveModel, Job, TrainedModel, Unchanged
 from worker.training.progress import Update
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The last message of a child that trained a model."""
+    """A model is trained, and it is decided whether it becomes the active one."""
 
     model: TrainedModel
+
+
+@dataclass(frozen=True)
+class Reconsider:
+    """Decide again: another model is active by now than the decision was made against."""
+
+    active: ActiveModel | None
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,12 @@ class Ready:
     seconds: float
 
 
-Ending = Finished | Failed
+Ending = Finished | Unchanged | Failed
 Message = Update | Ending | Ready
 
 _KINDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Message)}
 _JOB = TypeAdapter(Job)
+_RECONSIDER = TypeAdapter(Reconsider)
 
 
 def encode(message: Message) -> bytes:
@@ -59,3 +72,11 @@ def encode_job(job: Job) -> bytes:
 
 def decode_job(line: bytes) -> Job:
     return _JOB.validate_json(line)
+
+
+def encode_reconsider(message: Reconsider) -> bytes:
+    return _RECONSIDER.dump_json(message) + b"\n"
+
+
+def decode_reconsider(line: bytes) -> Reconsider:
+    return _RECONSIDER.validate_json(line)

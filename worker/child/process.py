@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from worker.child.memory import kills_by_kernel, speaks_of_memory
-from worker.child.messages import Failed, Message, Ready, decode, encode_job
+from worker.child.messages import Failed, Message, Ready, Reconsider, decode, encode_job, encode_reconsider
 from worker.cores import usable_cores
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.training.job import Job
 
-LINE_LIMIT = 1 << 20
+# Advice may name every photo of a shop.
+LINE_LIMIT = 1 << 24
 GRACE_SECONDS = 1.5
 # What runs in the child, `python -m …`.
 MODULE = "worker.child"
@@ -42,6 +43,11 @@ class Child:
         assert self.process.stdout
         async for line in self.process.stdout:
             yield decode(line)
+
+    def ask(self, question: Reconsider) -> None:
+        """Send a question to a child that has finished; one that died meanwhile is noticed by its silence."""
+        assert self.process.stdin
+        self.process.stdin.write(encode_reconsider(question))
 
     async def death(self) -> Failed:
         """Wait for the end of a child that told no ending, and say why that was."""
@@ -178,8 +184,12 @@ class Children:
 
 
 def _threads() -> dict[str, str]:
-    """Libraries would count the host's cores, not the container's."""
-    return dict.fromkeys(THREADS, str(usable_cores()))
+    """Libraries would count the host's cores, not the container's.
+
+    TensorFlow gets a thread for an operation and the cores for operations beside each other: how it would
+    share one out depends on the number of threads, and so does what rounding leaves of the sums.
+    """
+    return dict.fromkeys(THREADS, str(usable_cores())) | {"TF_NUM_INTRAOP_THREADS": "1"}
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

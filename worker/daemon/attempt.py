@@ -2,27 +2,31 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NoReturn
 
 from worker.child.messages import Failed, Finished
 from worker.child.process import Children
-from worker.daemon.deployment import deploy
+from worker.daemon.deployment import ActiveModelChanged, deploy, keep_active
 from worker.daemon.shutdown import Shutdown
-from worker.daemon.training import Training
+from worker.daemon.training import Training, training
 from worker.database.connection import OUTAGE, Database
 from worker.errors import CAUSES, ErrorCode, JobError, code_of
 from worker.events import Event
 from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.registry.folder import VersionFolder, discard, reserve
+from worker.registry.models import active
 from worker.settings import Settings
-from worker.training.job import Job
+from worker.training.job import ActiveModel, Job, TrainedModel, Unchanged
 from worker.training.options import parse_options
 
 MAX_RETRY_SECONDS = 600.0
+# How often a child decides about one model, before it is left to people.
+MOST_DECISIONS = 5
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,18 @@ class Attempt:
         except JobError as error:
             return await self._fail(Failed(error.code, error.message))
         try:
-            ending = await Training(self.settings, job, self.lease, keeping, self.children, self.log).run(
-                shutdown
-            )
-            if isinstance(ending, Finished):
-                return await self._complete(folder, ending)
+            ending = await self._work(folder, job, keeping, shutdown)
         except CancelRequested:
             return await self._cancel()
         finally:
             discard(folder)
-        return await self._release() if ending is None else await self._fail(ending)
+        match ending:
+            case Failed():
+                return await self._fail(ending)
+            case None:
+                return await self._release()
+            case _:
+                return True
 
     def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
@@ -89,22 +95,90 @@ class Attempt:
             feature_store_mb=self.settings.feature_store_mb,
             version=folder.version,
             folder=folder.staged,
+            active=None,
+            promote_tolerance=self.settings.promote_tolerance / 100,
         )
         return folder, job
 
-    async def _complete(self, folder: VersionFolder, ending: Finished) -> bool:
-        self.lease.show(Progress(99, "Publishing the model"))
+    async def _work(
+        self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
+    ) -> Literal[True] | Failed | None:
+        """Train and publish; `None` when `shutdown` leaves no time."""
+        while True:
+            model = await self._write(active)
+            job = replace(job, active=self._active_model(model and model.version))
+            async with training(
+                self.settings, job, self.lease, keeping, shutdown, self.children, self.log
+            ) as child:
+                try:
+                    return await self._see_through(folder, child)
+                except ActiveModelChanged:
+                    # There was nothing to train, but the model that a new one would equal is not active now.
+                    job = replace(job, options=job.options.model_copy(update={"force": True}))
+
+    async def _see_through(self, folder: VersionFolder, child: Training) -> Literal[True] | Failed | None:
+        """As `_work`; raises ActiveModelChanged where there was nothing to train, and now there is."""
+        decisions, ending = 1, await child.ending()
+        while isinstance(ending, Finished):
+            try:
+                return await self._publish(folder, ending.model, last_word=decisions > MOST_DECISIONS)
+            except ActiveModelChanged as change:
+                self._log_change(change)
+                ending = await child.reconsider(self._active_model(change.version))
+                decisions += 1
+        return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
+
+    def _active_model(self, version: str | None) -> ActiveModel | None:
+        return ActiveModel(version, self.settings.output_path.absolute() / version) if version else None
+
+    async def _publish(
+        self, folder: VersionFolder, trained: TrainedModel, *, last_word: bool = False
+    ) -> Literal[True] | Failed:
+        if last_word:
+            trained = _undecided(trained)
+        # Nothing is left to do: a worker that is asked to stop may end it.
+        self.lease.show(Progress(99, "Publishing the model", 0.0))
 
         async def write() -> None:
-            await deploy(self.database, self.queue, self.claim, folder, ending.model)
+            await deploy(self.database, self.queue, self.claim, folder, trained, last_word=last_word)
 
         try:
             await self._until_written(write)
         except OSError as error:
-            return await self._fail(Failed(code_of(error), f"The model could not be published: {error}."))
+            return Failed(code_of(error), f"The model could not be published: {error}.")
+        promotion = trained.promotion
+        said = {"version": folder.version, "active": promotion.active_version, "reason": promotion.reason}
         self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.place))
-        self.log.info(Event.JOB_COMPLETED, version=folder.version, **asdict(ending.model))
+        if promotion.activate:
+            self.log.info(Event.MODEL_ACTIVATED, **said)
+        else:
+            self.log.warning(Event.MODEL_NOT_ACTIVATED, **said)
+        self.log.info(
+            Event.JOB_COMPLETED,
+            version=folder.version,
+            activated=promotion.activate,
+            accuracy=json.loads(trained.accuracy_metrics),
+            photos=trained.photos,
+            products=trained.products,
+            skipped=trained.skipped,
+            advice=len(trained.advice),
+        )
         return True
+
+    async def _keep_active(self, version: str) -> Literal[True]:
+        async def write() -> None:
+            await keep_active(self.database, self.queue, self.claim, version)
+
+        try:
+            await self._until_written(write)
+        except ActiveModelChanged as change:
+            self._log_change(change)
+            raise
+        self.log.info(Event.JOB_COMPLETED, version=version, activated=True, unchanged=True)
+        return True
+
+    def _log_change(self, change: ActiveModelChanged) -> None:
+        self.log.info(Event.ACTIVE_MODEL_CHANGED, active=change.version)
 
     async def _fail(self, ending: Failed) -> bool:
         said: dict[str, Any] = {"error_code": ending.code, "error_message": ending.message}
@@ -167,3 +241,8 @@ class Attempt:
                 if not trusted:
                     raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
                 await asyncio.sleep(random.uniform(0.2, 1.0))
+
+
+def _undecided(trained: TrainedModel) -> TrainedModel:
+    reason = f"Another model became the active one {MOST_DECISIONS} times while it was being decided."
+    return replace(trained, promotion=replace(trained.promotion, activate=False, reason=reason))

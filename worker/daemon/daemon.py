@@ -18,14 +18,15 @@ from worker.daemon.attempt import Attempt
 from worker.daemon.health import keep_touching
 from worker.daemon.shutdown import Shutdown
 from worker.database.connection import OUTAGE, Database
-from worker.database.migrate import MIGRATIONS, pending
+from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.wakeup import Wakeup
-from worker.registry.models import is_registered
+from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
+from worker.registry.prune import pruned, put_back
 from worker.settings import Settings
 
 MAX_OUTAGE_PAUSE = 5.0
@@ -54,20 +55,23 @@ class Daemon:
             # Says so when Postgres is away, before a connection of another kind is tried.
             async with self.database.transaction():
                 pass
-            missing = await asyncio.to_thread(pending, self.settings.database_url, MIGRATIONS)
-            if missing:
-                raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
+            await asyncio.to_thread(refuse_pending, self.settings.database_url)
             await self._remove_orphans()
             self._has_begun = True
 
     async def _remove_orphans(self) -> None:
         try:
             async with self.database.transaction() as connection:
+                if pruned(self.models):
+                    # One that is being pruned at this moment is nobody's orphan.
+                    await lock(connection)
+                    await put_back(connection, self.models)
                 orphans = await remove_orphans(
                     self.models,
                     is_held=lambda name: self.queue.is_held(connection, name),
                     is_registered=lambda version: is_registered(connection, version),
                     ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
+                    is_result=lambda version: self.queue.is_result(connection, version),
                 )
         except PermissionError as error:
             raise UserError(

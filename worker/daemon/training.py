@@ -1,11 +1,13 @@
 """Has a child train a job, and watches what could end that: the lease, a cancel, a stop, the deadline."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from worker.child.memory import held_bytes
-from worker.child.messages import Ending, Failed, Finished, Message, Ready
+from worker.child.messages import Ending, Failed, Finished, Message, Ready, Reconsider
 from worker.child.process import Child, Children
 from worker.daemon.shutdown import Shutdown
 from worker.errors import ErrorCode
@@ -13,7 +15,7 @@ from worker.events import Event
 from worker.queue.jobs import LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.settings import Settings
-from worker.training.job import Job
+from worker.training.job import ActiveModel, Job, Unchanged
 from worker.training.progress import (
     Advanced,
     EpochFinished,
@@ -37,35 +39,38 @@ LOGGED: dict[type[Message], Event] = {
 
 @dataclass(frozen=True)
 class Training:
-    """A job in a child; `keeping` is the task that keeps its lease."""
+    """A child that has a job until `deadline`, by the event loop's clock; `keeping` is the task that keeps the
+    job's lease."""
 
     settings: Settings
-    job: Job
+    child: Child
+    deadline: float
     lease: Lease
     keeping: asyncio.Task[NoReturn]
-    children: Children
+    shutdown: Shutdown
     log: Any
 
-    async def run(self, shutdown: Shutdown) -> Ending | None:
-        """The child's ending, or `None` when it was stopped because of `shutdown`.
+    async def ending(self) -> Ending | None:
+        """What becomes of the job, or `None` when `shutdown` leaves it no time.
 
-        The child is gone when this returns or raises. Raises LeaseLost and CancelRequested.
+        After a Finished, the child waits with its work in memory. Raises LeaseLost and CancelRequested.
         """
-        async with self.children.train(self.job, self.log) as child:
-            listening = asyncio.create_task(self._first_ending(child))
-            watching = asyncio.create_task(self._watch(listening, shutdown))
-            try:
-                async with asyncio.timeout(self.settings.job_timeout):
-                    return await watching
-            except TimeoutError:
-                message = f"Training was not done after JOB_TIMEOUT, {self.settings.job_timeout:g} seconds."
-                return Failed(ErrorCode.TIMED_OUT, message)
-            except LeaseLost:
-                await child.kill()
-                raise
-            finally:
-                watching.cancel()
-                listening.cancel()
+        listening = asyncio.create_task(self._first_ending(self.child))
+        watching = asyncio.create_task(self._watch(listening, self.shutdown))
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                return await watching
+        except TimeoutError:
+            message = f"Training was not done after JOB_TIMEOUT, {self.settings.job_timeout:g} seconds."
+            return Failed(ErrorCode.TIMED_OUT, message)
+        finally:
+            watching.cancel()
+            listening.cancel()
+
+    async def reconsider(self, active: ActiveModel | None) -> Ending | None:
+        """What becomes of the job now that another model, or none, is active; as `ending`."""
+        self.child.ask(Reconsider(active))
+        return await self.ending()
 
     async def _watch(self, listening: asyncio.Task[Ending], shutdown: Shutdown) -> Ending | None:
         asked, hurry = (asyncio.create_task(event.wait()) for event in (shutdown.asked, shutdown.hurry))
@@ -111,7 +116,7 @@ class Training:
         try:
             async for message in child.messages():
                 match message:
-                    case Finished() | Failed():
+                    case Finished() | Unchanged() | Failed():
                         return message
                     case Ready():
                         pass  # a standby that was given its job before it had said so
@@ -127,3 +132,23 @@ class Training:
         death = await child.death()
         self.log.error(Event.CHILD_DIED, reason=death.message, last_words=list(child.last_words))
         return death
+
+
+@asynccontextmanager
+async def training(
+    settings: Settings,
+    job: Job,
+    lease: Lease,
+    keeping: asyncio.Task[NoReturn],
+    shutdown: Shutdown,
+    children: Children,
+    log: Any,
+) -> AsyncIterator[Training]:
+    """Have a child train `job`; on leaving, the child is gone."""
+    deadline = asyncio.get_running_loop().time() + settings.job_timeout
+    async with children.train(job, log) as child:
+        try:
+            yield Training(settings, child, deadline, lease, keeping, shutdown, log)
+        except LeaseLost:
+            await child.kill()
+            raise

@@ -74,6 +74,12 @@ def pending(conninfo: str, folder: Path) -> list[str]:
         return [migration.name for migration in _pending(connection, migrations, folder)]
 
 
+def refuse_pending(conninfo: str) -> None:
+    """Raise UserError unless every migration of ours is applied, and whatever `pending` raises."""
+    if missing := pending(conninfo, MIGRATIONS):
+        raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
+
+
 def _connect(conninfo: str) -> Connection[tuple[object, ...]]:
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, client_encoding="utf8")
 

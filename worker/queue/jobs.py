@@ -1,5 +1,6 @@
 """The job queue: what a worker may do to a row of "TrainingJobs", and nothing of what a job is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
 
 from worker.database.sql import load_queries
 from worker.errors import ErrorCode
@@ -127,6 +129,11 @@ class JobQueue:
         state = await self._look_by_name(connection, job_id)
         return state is not None and (state.status, str(state.lease_version)) == ("Running", lease_version)
 
+    async def is_result(self, connection: Connection, version: str) -> bool:
+        """Whether a job has completed with this model, be it still there or not."""
+        cursor = await connection.execute(QUERIES["is_result"], {"version": version})
+        return await cursor.fetchone() == (True,)
+
     async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
         """Whether there is such a job, and it failed or was cancelled."""
         state = await self._look_by_name(connection, job_id)
@@ -149,9 +156,16 @@ class JobQueue:
         if await cursor.fetchone() == (True,):
             raise CancelRequested
 
-    async def complete(self, connection: Connection, claim: Claim, version: str) -> None:
-        """End the job as `Completed` with the model that it made; `LeaseLost` also after a cancel."""
-        await self._write(connection, "complete", claim, version=version)
+    async def complete(
+        self, connection: Connection, claim: Claim, version: str, result: Mapping[str, object] | None = None
+    ) -> None:
+        """End the job as `Completed` with the model that came of it; `LeaseLost` also after a cancel.
+
+        `result` is what a backend may want to know besides; it is stored as JSON.
+        """
+        await self._write(
+            connection, "complete", claim, version=version, result=None if result is None else Jsonb(result)
+        )
 
     async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> str:
         """End the job as `Failed`, with a code for programs and a sentence for people.

@@ -88,6 +88,7 @@ SET "Status" = 'Completed',
     "CompletedAt" = now(),
     "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
     "ResultModelVersion" = %(version)s,
+    "Result" = %(result)s,
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
   AND "CancelRequestedAt" IS NULL;
@@ -157,3 +158,7 @@ RETURNING "Status";
 SELECT "Status" AS status, "LeaseVersion" AS lease_version,
     "CancelRequestedAt" IS NOT NULL AS cancel_requested
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
+
+-- name: is_result
+-- Whether a job has completed with this model; asked of versions that a prune left half removed.
+SELECT EXISTS (SELECT FROM "TrainingJobs" WHERE "ResultModelVersion" = %(version)s);

@@ -55,7 +55,15 @@ def publish(folder: VersionFolder) -> None:
     except FileNotFoundError:
         if not folder.place.is_dir():
             raise
-    _sync(folder.place.parent)
+    sync(folder.place.parent)
+
+
+def take_back(folder: VersionFolder) -> None:
+    """Make a folder a staged one again that was published and whose row did not come to be."""
+    if folder.place.exists():
+        # An empty reservation of a version that is published is tidied away at any worker's start.
+        folder.staged.parent.mkdir(parents=True, exist_ok=True)
+        folder.place.rename(folder.staged)
 
 
 def unpublish(folder: VersionFolder) -> None:
@@ -72,19 +80,20 @@ def discard(folder: VersionFolder) -> None:
 def sync_tree(folder: Path) -> None:
     """Force every file of a staged folder, and the folder itself, to the disk."""
     for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _give_up(reserved: Path) -> None:
     # Not empty: another worker has it. Not there: another worker's start has tidied it away.
     with contextlib.suppress(OSError):
         reserved.rmdir()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,19 +1,24 @@
 """The registry of published models: the rows of "ModelMetadata"."""
 
+import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.rows import class_row
 
 from worker.database.sql import load_queries
 
 QUERIES = load_queries(Path(__file__).with_name("models.sql"))
 
+Connection = AsyncConnection[Any]
+
 
 @dataclass(frozen=True)
 class Model:
-    """What a row of "ModelMetadata" says of a model; `accuracy_metrics` is JSON, at most 2,000 characters,
+    """What a new row of "ModelMetadata" says of a model; `accuracy_metrics` is JSON, at most 2,000 characters,
     `notes` at most 1,000."""
 
     version: str
@@ -24,19 +29,73 @@ class Model:
     notes: str | None
 
 
-async def lock(connection: AsyncConnection[Any]) -> None:
+@dataclass(frozen=True)
+class Registered:
+    """A row of "ModelMetadata". A backend may have written it, so `accuracy_metrics` can be anything."""
+
+    version: str
+    is_active: bool
+    trained_at: datetime
+    model_path: str
+    accuracy_metrics: str | None
+    photos: int
+    products: int
+    notes: str | None
+
+
+@dataclass(frozen=True)
+class Active:
+    """The row of the active model; `accuracy_metrics` as in `Registered`."""
+
+    version: str
+    accuracy_metrics: str | None
+
+
+def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
+    """The object in an "AccuracyMetrics"; `None` where a backend has written something else."""
+    try:
+        value = json.loads(metrics or "null")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+async def lock(connection: Connection) -> None:
     """Wait for whoever is changing models, and let nobody else until the caller's transaction ends."""
     await connection.execute(QUERIES["lock"])
 
 
-async def register_active(connection: AsyncConnection[Any], model: Model) -> None:
-    """Add `model` and make it the active one, in the caller's transaction."""
-    await lock(connection)
-    await connection.execute(QUERIES["deactivate"])
-    await connection.execute(QUERIES["insert_active"], asdict(model))
+async def register(connection: Connection, model: Model) -> None:
+    """Add `model`, which is not active yet."""
+    await connection.execute(QUERIES["insert"], asdict(model))
 
 
-async def is_registered(connection: AsyncConnection[Any], version: str) -> bool:
+async def activate(connection: Connection, version: str, reason: str, who: str) -> str | None:
+    """Make a registered version the active one, and give the one that was before; locks as `lock` does.
+
+    The transaction's commit writes who did it and why into "ModelActivations".
+    Raises psycopg.errors.NoDataFound where the version has no row.
+    """
+    cursor = await connection.execute(QUERIES["activate"], {"version": version, "reason": reason, "who": who})
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def active(connection: Connection) -> Active | None:
+    """The active model; `None` where there is none."""
+    async with connection.cursor(row_factory=class_row(Active)) as cursor:
+        await cursor.execute(QUERIES["active"])
+        return await cursor.fetchone()
+
+
+async def all_models(connection: Connection) -> list[Registered]:
+    """Every model that has a row, the newest first."""
+    async with connection.cursor(row_factory=class_row(Registered)) as cursor:
+        await cursor.execute(QUERIES["models"])
+        return await cursor.fetchall()
+
+
+async def is_registered(connection: Connection, version: str) -> bool:
     """Whether there is a row for `version`."""
     cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
     return await cursor.fetchone() == (True,)

@@ -1,17 +1,37 @@
--- Every statement on "ModelMetadata".
+-- Every statement on "ModelMetadata" and "ModelActivations". Which model is active is changed by the function
+-- activate_model of migration 0006, and by nothing else.
 
 -- name: lock
 -- One change of the active model at a time; readers are not held up.
 LOCK TABLE "ModelMetadata" IN SHARE ROW EXCLUSIVE MODE;
 
--- name: deactivate
-UPDATE "ModelMetadata" SET "IsActive" = false, "UpdatedAt" = now() WHERE "IsActive";
-
--- name: insert_active
+-- name: insert
 INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "AccuracyMetrics",
     "TotalPhotosUsed", "TotalProductsUsed", "IsActive", "Notes", "CreatedAt", "UpdatedAt")
 VALUES (gen_random_uuid(), %(version)s, now(), %(model_path)s, %(accuracy_metrics)s,
-    %(photos)s, %(products)s, true, %(notes)s, now(), now());
+    %(photos)s, %(products)s, false, %(notes)s, now(), now());
+
+-- name: activate
+SELECT activate_model(%(version)s, %(reason)s, %(who)s);
+
+-- name: delete
+DELETE FROM "ModelMetadata" WHERE "Version" = %(version)s;
 
 -- name: is_registered
 SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
+
+-- name: models
+-- The newest first.
+SELECT "Version" AS version, "IsActive" AS is_active, "TrainedAt" AS trained_at, "ModelPath" AS model_path,
+    "AccuracyMetrics" AS accuracy_metrics, "TotalPhotosUsed" AS photos, "TotalProductsUsed" AS products,
+    "Notes" AS notes
+FROM "ModelMetadata" ORDER BY "TrainedAt" DESC, "Version" DESC;
+
+-- name: active
+SELECT "Version" AS version, "AccuracyMetrics" AS accuracy_metrics FROM "ModelMetadata" WHERE "IsActive";
+
+-- name: activations
+-- The oldest first.
+SELECT "Version" AS version, "PreviousVersion" AS previous_version, "ActivatedBy" AS activated_by,
+    "Reason" AS reason, "ActivatedAt" AS activated_at
+FROM "ModelActivations" ORDER BY "Id";

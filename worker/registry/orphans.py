@@ -1,4 +1,4 @@
-"""Removes what dead workers left below `models/`: staged files, and folders that never got a row."""
+"""Removes what the dead left below `models/`: staged files, folders that never got a row, and pruned ones."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.registry.folder import STAGING
+from worker.registry.prune import pruned
 
 # Younger ones may belong to a worker that is at work on them, or to a backend that is writing their row.
 ORPHAN_SECONDS = 24 * 3600
@@ -27,11 +28,14 @@ class Orphans:
     left: list[Path]
 
 
-async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask, ended_without_model: Ask) -> Orphans:
+async def remove_orphans(
+    models: Path, is_held: Ask, is_registered: Ask, ended_without_model: Ask, is_result: Ask
+) -> Orphans:
     """Remove orphans, and name them.
 
     `is_held` says of a staged folder's owner whether its worker still has the job; `is_registered` says of
-    a version whether it has a row; `ended_without_model` says of a job's id whether it is known to have.
+    a version whether it has a row; `ended_without_model` says of a job's id whether it is known to have;
+    `is_result` says of a version whether a job is known to have made it.
     Raises what they raise; what cannot be removed stays.
     """
     removed: list[Path] = []
@@ -46,6 +50,9 @@ async def remove_orphans(models: Path, is_held: Ask, is_registered: Ask, ended_w
         if old and not await is_registered(place.name):
             # That there is no row says little: the database may be a restored or a wrong one.
             (removed if await ended_without_model(_job_of(place)) else left).append(place)
+    for hidden in pruned(models):
+        if not await is_registered(hidden.name):
+            (removed if await is_result(hidden.name) else left).append(hidden)
     for path in removed:
         shutil.rmtree(path, ignore_errors=True)
     return Orphans(removed, left)

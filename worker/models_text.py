@@ -1,0 +1,81 @@
+"""What `worker models` prints: of each model a line, or everything."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from worker.registry.activations import Activation
+from worker.registry.models import Registered, accuracy_of
+
+HEADINGS = ("version", "active", "trained (UTC)", "top-1", "photos", "products", "path")
+
+
+def as_json(value: object) -> str:
+    """JSON for programs; times in ISO 8601."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_iso)
+
+
+def described(model: Registered) -> dict[str, object]:
+    """A model's row, with its accuracy as an object where it is one."""
+    said = asdict(model)
+    text = said.pop("accuracy_metrics")
+    return said | {"accuracy": accuracy_of(text) or text}
+
+
+def table(models: Sequence[Registered]) -> str:
+    """A line a model, below a line of headings."""
+    return _aligned([HEADINGS, *map(_cells, models)]) if models else "There are no models yet."
+
+
+def story(model: Registered, files: str, history: Sequence[Activation]) -> str:
+    """Everything of a model: what its row says, how its files are, and when it was active."""
+    said = described(model) | {"trained_at": _minute(model.trained_at), "files": files}
+    lines = [
+        (f"{name}:", value if isinstance(value, str) else as_json(value)) for name, value in said.items()
+    ]
+    changes = [(_minute(each.activated_at), _change(each, model.version)) for each in history]
+    return "\n\n".join(filter(None, (_aligned(lines), _aligned(changes))))
+
+
+def now_active(version: str, previous: str | None) -> str:
+    """What to say once a model was made the active one."""
+    if version == previous:
+        return f"{version} was active already."
+    return f"{version} is active now; before, {previous or 'no model'} was."
+
+
+def _change(activation: Activation, version: str) -> str:
+    if activation.version == version:
+        what = f"activated instead of {activation.previous_version or 'no model'}"
+    else:
+        what = f"replaced by {activation.version or 'no model'}"
+    return f"{what} by {activation.activated_by}: {activation.reason}"
+
+
+def _cells(model: Registered) -> tuple[str, ...]:
+    top1 = (accuracy_of(model.accuracy_metrics) or {}).get("top1")
+    return (
+        model.version,
+        "yes" if model.is_active else "",
+        _minute(model.trained_at),
+        f"{top1:.1%}" if isinstance(top1, int | float) else "",
+        str(model.photos),
+        str(model.products),
+        model.model_path,
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = (zip(row, widths, strict=True) for row in rows)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in row).rstrip() for row in padded)
+
+
+def _minute(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _iso(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,49 @@
+"""Has people choose the active model, by a version or by going back; its files must be whole.
+
+Both need the lock of `models.lock`, so that what was verified is what becomes active.
+"""
+
+from pathlib import Path
+
+from worker.errors import UserError
+from worker.registry.activations import activations, before
+from worker.registry.models import Connection, activate, active, is_registered
+from worker.registry.verify import place_of, verify
+
+
+async def choose(
+    connection: Connection, folder: Path, version: str, who: str, reason: str | None
+) -> str | None:
+    """Make `version` the active model, and give the one that was before; raises UserError where it cannot be."""
+    if not await is_registered(connection, version):
+        raise unknown(version)
+    verify(place_of(folder, version))
+    return await activate(connection, version, reason or "It was chosen by hand.", who)
+
+
+async def go_back(
+    connection: Connection, folder: Path, who: str, reason: str | None
+) -> tuple[str, str | None]:
+    """Make the model active that was before the present one, and give both versions, in this order.
+
+    Raises UserError where there is none, or it is gone, or its files are not whole.
+    """
+    model = await active(connection)
+    now = model.version if model else None
+    version = before(await activations(connection), now)
+    if version is None:
+        raise UserError("No model was active before this one: choose one with `worker models activate`.")
+    if not await is_registered(connection, version):
+        raise UserError(
+            f"{version}, which was active before, has no row any more: "
+            "choose another one with `worker models activate`."
+        )
+    reason = reason or f"Gone back from {now or 'no model'}."
+    return version, await choose(connection, folder, version, who, reason)
+
+
+def unknown(version: str) -> UserError:
+    """What to say of a version that has no row."""
+    return UserError(
+        f'There is no model {version} in "ModelMetadata"; `worker models list` shows those there are.'
+    )
