@@ -2,7 +2,6 @@
 
 import math
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,8 +175,9 @@ def tune(
     """Fine-tunes for at most so many epochs and seconds; tells how many it were, and those it told of."""
     from worker.training.fine_tune import Tuner
 
-    assert extracted.activations
-    tuner = Tuner(backbone.layers, extracted.activations, extracted.dataset.labels)
+    activations = extracted.activations
+    assert activations
+    tuner = Tuner(backbone.layers, activations, extracted.dataset.labels)
 
     def tune(epochs: int, seconds: float) -> tuple[int | None, list[int]]:
         told: list[int] = []
@@ -190,7 +190,7 @@ def tune(
         )
         if tuned:
             assert set(tuned.tail) < set(backbone.layers)
-            logits = tuner.logits(np.arange(1, 32, 2))
+            logits = tuned.head.logits(tuner.features(activations, np.arange(1, 32, 2)))
             assert logits.shape == (16, 4)
             assert np.isfinite(logits).all()
         return (tuned.epochs if tuned else None), told
@@ -209,12 +209,11 @@ def test_fine_tuning_gives_up_where_there_is_no_time(
 def test_fine_tuning_takes_fewer_epochs_where_some_fit(
     tune: Callable[[int, float], tuple[int | None, list[int]]],
 ) -> None:
-    began = time.monotonic()
+    assert tune(1, math.inf) == (1, [1]), "the graph is compiled, which on a busy machine takes long"
     epochs, told = tune(500, 8.0)
     assert epochs is not None
     assert 3 <= epochs < 500
     assert (len(told), told[-1]) == (epochs, epochs)
-    assert time.monotonic() - began < 20, "it is told before the work, and other work may slow it"
 
 
 @pytest.mark.parametrize("epochs", [1, 2])

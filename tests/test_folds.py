@@ -1,107 +1,10 @@
-"""What measures a model never trained it: photos that belong together are never on two sides."""
+"""What measures a model never trained it, and what is held out stays so while photos come in."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from worker.backbone.layers import FEATURES
-from worker.training.folds import FOLDS, Labels, assign_folds, group_photos
-from worker.training.scratch import Scratch
-
-Features = npt.NDArray[np.float32]
-
-
-def kept(features: Features) -> Scratch:
-    """As the extractor leaves features: two views of each photo, of which the second is of something else."""
-    scratch = Scratch(len(features), (2, features.shape[1]), np.float16)
-    for row, of_photo in enumerate(features):
-        scratch.write(row, np.stack([of_photo, of_photo[::-1]]).astype(np.float16))
-    return scratch
-
-
-def scenes(count: int, seed: int = 0) -> Features:
-    """Features of photos that have nothing in common, of the length and sign that the backbone's have."""
-    random = np.random.default_rng(seed)
-    features = np.sqrt(random.exponential(size=(count, FEATURES)))
-    features *= np.sqrt(3) / np.linalg.norm(features, axis=1, keepdims=True)
-    unlike: Features = features.astype(np.float32)
-    return unlike
-
-
-def shots(scene: Features, count: int, seed: int = 0) -> Features:
-    """A burst: photos of one scene that differ by next to nothing."""
-    noise = np.random.default_rng(seed).normal(scale=0.02, size=(count, FEATURES))
-    shaken: Features = (scene * (1 + noise)).astype(np.float32)
-    return shaken
-
-
-def different(count: int) -> tuple[str, ...]:
-    return tuple(f"{number:064x}" for number in range(count))
-
-
-def partition(groups: Labels, photos: Labels | None = None) -> set[frozenset[int]]:
-    """The groups as sets of photos; `photos[i]` is what the photo at place `i` is called."""
-    names = np.arange(len(groups)) if photos is None else photos
-    return {frozenset(names[groups == group].tolist()) for group in np.unique(groups)}
-
-
-def test_photos_of_one_burst_are_one_group_and_others_are_alone() -> None:
-    alone = scenes(8)
-    features = np.concatenate([shots(alone[0], 3), alone[1:4], shots(alone[4], 2), alone[5:8]])
-    labels = np.repeat([0, 1], [6, 5])
-    groups = group_photos(kept(features), labels, different(11))
-    assert partition(groups) == {
-        frozenset(each) for each in ((0, 1, 2), (3,), (4,), (5,), (6, 7), (8,), (9,), (10,))
-    }
-
-
-def test_a_burst_under_two_products_is_two_groups_unless_the_bytes_are_equal() -> None:
-    alone = scenes(8)
-    features = np.concatenate([alone[:4], shots(alone[0], 1), alone[4:7]])
-    labels = np.repeat([0, 1], 4)
-    names = list(different(8))
-    assert len(partition(group_photos(kept(features), labels, tuple(names)))) == 8
-    names[6] = names[2]
-    groups = group_photos(kept(features), labels, tuple(names))
-    assert groups[6] == groups[2]
-    assert len(partition(groups)) == 7
-
-
-def test_equal_bytes_join_groups_over_any_number_of_products() -> None:
-    alone = scenes(9)
-    features = np.concatenate(
-        [shots(alone[0], 2), alone[1:3], shots(alone[3], 2), alone[4:6], shots(alone[6], 2)]
-    )
-    labels = np.repeat([0, 1, 2], [4, 4, 2])
-    names = list(different(10))
-    names[4], names[8] = names[1], names[5]  # the first burst is in the second, and that in the third
-    groups = group_photos(kept(features), labels, tuple(names))
-    assert frozenset({0, 1, 4, 5, 8, 9}) in partition(groups)
-    assert len(partition(groups)) == 5
-
-
-def test_groups_do_not_depend_on_the_order_of_the_photos() -> None:
-    alone = scenes(30)
-    features = np.concatenate([alone, *(shots(alone[place], 4, place) for place in range(0, 30, 3))])
-    labels = np.concatenate([np.arange(30) % 3, np.repeat(np.arange(0, 30, 3) % 3, 4)])
-    names = np.array(different(len(labels)))
-    names[20] = names[4]
-    expected = partition(group_photos(kept(features), labels, tuple(names)))
-    assert len(expected) < 30
-    for seed in range(3):
-        order = np.random.default_rng(seed).permutation(len(labels))
-        groups = group_photos(kept(features[order]), labels[order], tuple(names[order]))
-        assert partition(groups, order) == expected
-
-
-@pytest.mark.parametrize("products", [1, 2, 5])
-def test_photos_that_all_look_the_same_are_a_group_for_each_product(products: int) -> None:
-    features = np.repeat(scenes(1), 20, axis=0)
-    labels = np.arange(20) % products
-    assert len(partition(group_photos(kept(features), labels, different(20)))) == products
-    groups = group_photos(kept(features), labels, different(1) * 20)
-    assert len(partition(groups)) == 1
-    assert (assign_folds(labels, groups, seed=0) == -1).all()
+from tests.made_photos import contents
+from worker.training.folds import FOLDS, HELD_OUT, Labels, assign_folds
 
 
 def drawn(seed: int) -> tuple[Labels, Labels]:
@@ -120,7 +23,8 @@ def drawn(seed: int) -> tuple[Labels, Labels]:
 @pytest.mark.parametrize("seed", range(20))
 def test_no_group_is_on_two_sides_and_every_measured_product_trains_in_every_fold(seed: int) -> None:
     labels, groups = drawn(seed)
-    folds = assign_folds(labels, groups, seed)
+    sha256 = contents(len(labels), seed)
+    folds = assign_folds(labels, groups, sha256)
     assert folds.min() >= -1
     assert folds.max() < FOLDS
     for group in np.unique(groups):
@@ -134,38 +38,70 @@ def test_no_group_is_on_two_sides_and_every_measured_product_trains_in_every_fol
         for fold in range(FOLDS):
             assert (folds[mine] != fold).any()
     assert set(folds.tolist()) == {-1, *range(FOLDS)}
-    assert np.array_equal(folds, assign_folds(labels, groups, seed))
 
 
-def test_another_seed_measures_on_other_folds() -> None:
-    labels, groups = np.repeat(np.arange(10), 8), np.arange(80)
-    folds = [assign_folds(labels, groups, seed) for seed in range(3)]
-    assert not np.array_equal(folds[0], folds[1])
-    assert not np.array_equal(folds[1], folds[2])
+def test_neither_the_order_of_the_photos_nor_the_numbers_of_groups_matter() -> None:
+    labels, groups = drawn(3)
+    sha256 = np.array(contents(len(labels)))
+    folds = assign_folds(labels, groups, sha256.tolist())
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(labels))
+        others = assign_folds(labels[order], 5000 - groups[order], sha256[order].tolist())
+        assert np.array_equal(others, folds[order])
 
 
-def test_a_product_of_thousands_of_photos_stands_beside_products_with_one() -> None:
-    labels = np.concatenate([np.zeros(5000, np.int64), np.arange(1, 21)])
-    features = scenes(len(labels))
-    groups = group_photos(kept(features), labels, different(len(labels)))
-    assert len(partition(groups)) == len(labels)
-    folds = assign_folds(labels, groups, seed=1)
-    assert (folds[5000:] == -1).all()
-    assert np.bincount(folds[:5000]).tolist() == [1250] * 4
+def test_most_of_what_is_held_out_stays_so_while_photos_and_products_come_in() -> None:
+    labels, groups, sha256 = np.arange(400) % 10, np.arange(400), contents(400)
+    before = assign_folds(labels[:300], groups[:300], sha256[:300]) == HELD_OUT
+    after = assign_folds(labels, groups, sha256)[:300] == HELD_OUT
+    assert before.sum() == 75
+    assert (before & after).sum() >= 0.8 * before.sum()
+    # By chance a quarter of them would.
+    assert (after & ~before).sum() <= 0.2 * before.sum()
+
+
+def test_a_quarter_is_held_out_and_the_rest_of_a_product_is_shared_out_evenly() -> None:
+    labels = np.arange(8000) % 4
+    folds = assign_folds(labels, np.arange(8000), contents(8000))
+    assert (folds == HELD_OUT).sum() == 2000
+    for label in range(4):
+        held_out, *others = np.bincount(folds[labels == label], minlength=FOLDS).tolist()
+        assert 400 < held_out < 600
+        assert max(others) - min(others) <= 1
+
+
+def test_a_product_that_is_one_large_burst_and_a_few_photos_keeps_the_burst_to_train_on() -> None:
+    labels, groups = np.zeros(24, np.int64), np.concatenate([np.zeros(20, np.int64), np.arange(1, 5)])
+    for seed in range(20):
+        folds = assign_folds(labels, groups, contents(24, seed))
+        assert (folds == HELD_OUT).any()
+        assert (folds[:20] != HELD_OUT).all()
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_two_products_with_five_photos_each_are_all_measured_in_folds_of_like_size(seed: int) -> None:
+def test_two_products_with_five_photos_each_are_all_measured(seed: int) -> None:
     labels = np.repeat([0, 1], 5)
-    groups = group_photos(kept(scenes(10)), labels, different(10))
-    folds = assign_folds(labels, groups, seed)
+    folds = assign_folds(labels, np.arange(10), contents(10, seed))
+    assert (folds >= 0).all()
+    assert (folds == HELD_OUT).any()
     for label in (0, 1):
-        assert sorted(np.bincount(folds[labels == label], minlength=FOLDS).tolist()) == [1, 1, 1, 2]
+        held_out, *others = np.bincount(folds[labels == label], minlength=FOLDS).tolist()
+        assert held_out <= 2
+        assert max(others) - min(others) <= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_something_is_held_out_wherever_something_can_be_measured(seed: int) -> None:
+    labels, groups = np.array([0, 0, 1]), np.arange(3)
+    folds = assign_folds(labels, groups, contents(3, seed))
+    assert sorted(set(folds[:2].tolist()) - {HELD_OUT}) != []
+    assert (folds[:2] == HELD_OUT).any()
+    assert folds[2] == -1
 
 
 def test_a_products_only_other_photos_may_stand_under_another_product_too() -> None:
     labels = np.array([0, 0, 1, 1, 1])
     groups = np.array([0, 1, 1, 2, 3])
-    folds = assign_folds(labels, groups, seed=0)
+    folds = assign_folds(labels, groups, contents(5))
     assert folds[1] == folds[2] == -1
     assert (folds[[0, 3, 4]] >= 0).all(), "the shared photo is left to train"

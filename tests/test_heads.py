@@ -10,6 +10,7 @@ from worker.backbone.compiled import CompiledBackbone, compiled_backbone
 from worker.backbone.layers import FEATURES
 from worker.backbone.template import Template
 from worker.training.choose_head import (
+    PESSIMISM,
     SHRINKAGES,
     Chosen,
     OutOfFold,
@@ -17,9 +18,10 @@ from worker.training.choose_head import (
     temperature,
 )
 from worker.training.export import export
-from worker.training.folds import assign_folds
+from worker.training.folds import FOLDS
 from worker.training.heads import LARGEST, Floats, Head, Labels, Moments, discriminant, log_loss, softmax
 from worker.training.scratch import Scratch
+from worker.training.train import Model
 
 Doubles = npt.NDArray[np.float64]
 
@@ -40,6 +42,16 @@ def kept(features: npt.NDArray[np.floating]) -> Scratch:
     for row, views in enumerate(features):
         scratch.write(row, views.astype(np.float16))
     return scratch
+
+
+def dealt(photos: int, size: int = 1) -> Labels:
+    """Folds of groups of so many photos, one group after the other."""
+    return np.arange(photos) // size % FOLDS
+
+
+def nothing(size: int) -> Floats:
+    """No photos of other things."""
+    return np.zeros((0, size), np.float32)
 
 
 def slow_logits(x: Floats, labels: Labels, shrinkage: float, asked: Floats) -> Doubles:
@@ -129,8 +141,8 @@ def test_few_examples_and_many_give_the_same_head() -> None:
     random = np.random.default_rng(4)
     labels = np.repeat(np.arange(6), 10)
     x = random.normal(size=(6, 200))[labels][:, None] + 1.5 * random.normal(size=(60, 2, 200))
-    folds = assign_folds(labels, np.arange(60), seed=0)
-    few, many = (choose_head(kept(views), labels, folds) for views in (x, np.concatenate([x, x], axis=1)))
+    folds = dealt(60)
+    few, many = (choose_head(kept(views), labels, folds, nothing(200)) for views in (x, np.concatenate([x, x], axis=1)))
     assert 60 * 2 < 200 <= 60 * 4
     assert few.shrinkage == many.shrinkage
     assert np.array_equal(few.measured.places, many.measured.places)
@@ -145,16 +157,15 @@ def test_no_photo_is_judged_by_a_head_that_its_own_group_trained() -> None:
     labels = np.repeat(np.arange(4), 12)
     random = np.random.default_rng(2)
     x = random.normal(size=(4, 40))[labels][:, None] + 0.7 * random.normal(size=(48, 3, 40))
-    groups = np.arange(48) // 2
-    folds = assign_folds(labels, groups, seed=0)
-    before = choose_head(kept(x), labels, folds)
+    folds = dealt(48, size=2)
+    before = choose_head(kept(x), labels, folds, nothing(40))
     assert before.measured.top1 > 0.9
     assert np.array_equal(np.sort(before.measured.places), np.arange(48))
     for fold in (0, 3):
         flipped = labels.copy()
         held_out = folds == fold
         flipped[held_out] = (flipped[held_out] + 1) % 4
-        after = choose_head(kept(x), flipped, folds)
+        after = choose_head(kept(x), flipped, folds, nothing(40))
         own, others = (proportions(before, after, places) for places in (held_out, ~held_out))
         if own is None or others is None:
             pytest.fail("both chose the same shrinkage when this was written")
@@ -163,10 +174,12 @@ def test_no_photo_is_judged_by_a_head_that_its_own_group_trained() -> None:
 
 
 def proportions(before: Chosen, after: Chosen, chosen: npt.NDArray[np.bool_]) -> float | None:
-    """How much the logits of some photos differ beyond a common factor; `None` for another shrinkage."""
+    """How much the logits of some photos differ beyond a common factor, and a sum for each photo; `None` for another shrinkage."""
     if before.shrinkage != after.shrinkage:
         return None
-    one, other = (outcome.measured.at(np.flatnonzero(chosen)).logits for outcome in (before, after))
+    logits = (outcome.measured.at(np.flatnonzero(chosen)).logits for outcome in (before, after))
+    # What all products of a photo have in common says how familiar it is, and not which one it shows.
+    one, other = (each - each.mean(axis=1, keepdims=True) for each in logits)
     factor = (one * other).sum() / (other * other).sum()
     return float(np.abs(one - factor * other).max() / np.abs(one).max())
 
@@ -174,7 +187,7 @@ def proportions(before: Chosen, after: Chosen, chosen: npt.NDArray[np.bool_]) ->
 def test_steps_tell_shares_that_grow() -> None:
     x, labels = examples([10, 10, 10])
     steps: list[float] = []
-    choose_head(kept(x[:, None]), labels, assign_folds(labels, np.arange(30), 0), steps.append)
+    choose_head(kept(x[:, None]), labels, dealt(30), nothing(12), steps.append)
     assert steps == sorted(steps)
     assert steps[0] > 0
     assert steps[-1] <= 1
@@ -182,7 +195,7 @@ def test_steps_tell_shares_that_grow() -> None:
 
 def test_where_nothing_can_be_measured_there_is_a_head_all_the_same() -> None:
     x, labels = examples([1] * 12, size=30)
-    chosen = choose_head(kept(x[:, None]), labels, np.full(12, -1))
+    chosen = choose_head(kept(x[:, None]), labels, np.full(12, -1), nothing(30))
     assert len(chosen.measured.labels) == 0
     assert chosen.measured.top1 == 0.0
     assert np.array_equal(chosen.head.logits(x).argmax(axis=1), labels)
@@ -199,7 +212,7 @@ def overconfident(by: float, photos: int = 4000) -> OutOfFold:
 @pytest.mark.parametrize("by", [0.1, 0.5, 1.0, 2.0, 4.5])
 def test_a_temperature_makes_probabilities_true(by: float) -> None:
     measured = overconfident(by)
-    divisor = temperature(measured)
+    divisor = temperature(measured) / PESSIMISM
     assert divisor == pytest.approx(by, rel=0.12)
     probabilities = softmax(measured.logits / np.float32(divisor))
     sure = probabilities.max(axis=1)
@@ -215,7 +228,7 @@ def test_no_number_of_right_answers_makes_a_model_surer_than_that_number_allows(
     losses = [log_loss(logits * np.float32(scale), labels) for scale in (1, 5, 100, 10_000)]
     assert losses[1] < losses[0]
     assert losses[1] < losses[2] < losses[3]
-    divisor = temperature(OutOfFold(np.arange(20), logits * np.float32(0.1), labels))
+    divisor = temperature(OutOfFold(np.arange(20), logits * np.float32(0.1), labels)) / PESSIMISM
     sure = softmax(logits * np.float32(0.1 / divisor)).max()
     # Wrong once in n + 2 times, and then any of the four.
     assert sure == pytest.approx(1 - 0.75 / 22, abs=0.01)
@@ -262,8 +275,8 @@ def test_photos_without_a_difference_give_a_head_that_can_be_published(
     kind: str, backbone: CompiledBackbone, tmp_path: Path
 ) -> None:
     x, labels = likes(kind, FEATURES)
-    chosen = choose_head(kept(x[:, None]), labels, assign_folds(labels, np.arange(len(labels)), seed=0))
-    export(backbone, None, chosen.head, tmp_path)
+    chosen = choose_head(kept(x[:, None]), labels, dealt(len(labels)), nothing(FEATURES))
+    export(backbone, Model(chosen.head, None), tmp_path)
     written = Template.read(tmp_path).weights
     kernel, bias = (
         written[backbone.facts.slots[f"head/{part}"]].astype(np.float32) for part in ("kernel", "bias")

@@ -75,10 +75,19 @@ def assert_whole(folder: Path, accuracy: dict[str, Any]) -> None:
     assert metadata["labels"] == sorted(metadata["labels"])
     assert [product["sku"] for product in mapping["products"]] == metadata["labels"]
     assert [product["index"] for product in mapping["products"]] == [0, 1, 2, 3]
-    assert metadata["accuracy"] == accuracy
+    shown = accuracy.keys() & metadata["accuracy"].keys() - {"by_product"}
+    assert {"top1", "top1_low", "top3", "macro_recall", "photos"} <= shown
+    assert {key: accuracy[key] for key in shown} == {key: metadata["accuracy"][key] for key in shown}
+    assert [product["sku"] for product in metadata["accuracy"]["by_product"]] == metadata["labels"]
+    assert metadata["rejection"]["accept"]["score"] == accuracy["accept"] >= accuracy["suggest"]
+    assert metadata["promotion"]["activate"]
+    assert metadata["promotion"]["reason"] == ("There was no active model. The new model was activated.")
     assert metadata["version"] == folder.name
-    names = {path.name for path in folder.iterdir()} - {"metadata.json"}
-    assert {"model.json", "product_mapping.json", "group1-shard1of2.bin"} <= names == set(metadata["files"])
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = {path.as_posix() for path in paths} - {"metadata.json"}
+    assert names == set(metadata["files"])
+    assert {"model.json", "product_mapping.json", "group1-shard1of2.bin", "report.html"} <= names
+    assert {"held_out/model.json", "held_out/metadata.json", "held_out/group1-shard1of2.bin"} <= names
     for name, file in metadata["files"].items():
         content = (folder / name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
@@ -107,6 +116,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.CHILD_STARTED,
         *stages,
         Event.MODEL_PUBLISHED,
+        Event.MODEL_ACTIVATED,
         Event.JOB_COMPLETED,
         Event.WORKER_STOPPED,
     ]
@@ -206,8 +216,8 @@ def test_unreadable_photos_are_skipped_counted_and_named(shop: Shop) -> None:
     assert named == {str(photo.relative_to(shop.storage)) for photo in photos[:3]}
 
 
-def test_the_second_model_takes_over_from_the_first(shop: Shop) -> None:
-    jobs = [shop.insert_job({"epochs": 1}) for _ in range(2)]
+def test_the_second_model_takes_over_from_the_first_if_it_is_no_worse(shop: Shop) -> None:
+    jobs = [shop.insert_job({"profile": "quick"}), shop.insert_job({"profile": "quick", "force": True})]
     log = run(shop)
     assert [event["computed"] for event in log if event["event"] == Event.FEATURES_READY][1] == 0
     versions = [shop.job(job)["ResultModelVersion"] for job in jobs]
@@ -215,6 +225,24 @@ def test_the_second_model_takes_over_from_the_first(shop: Shop) -> None:
         (versions[0], False),
         (versions[1], True),
     ]
+    result = shop.job(jobs[1])["Result"]
+    assert result["activated"]
+    assert f"the active model {versions[0]} on" in result["reason"]
+    assert "equally good" in result["reason"], "they are the same model"
+
+
+def test_where_nothing_has_changed_nothing_is_trained(shop: Shop) -> None:
+    jobs = [shop.insert_job({"profile": "quick"}) for _ in range(2)]
+    log = run(shop)
+    first, second = (shop.job(job) for job in jobs)
+    assert (second["Status"], second["ProgressPercentage"]) == ("Completed", 100)
+    assert second["ResultModelVersion"] == first["ResultModelVersion"]
+    assert (second["Result"]["activated"], second["Result"]["advice"]) == (True, [])
+    assert len(shop.models_in_database()) == len(list(shop.models.glob("v*"))) == 1
+    assert list(shop.models.glob(".staging/*")) == []
+    completed = [event for event in log if event["event"] == Event.JOB_COMPLETED]
+    assert [event.get("unchanged", False) for event in completed] == [False, True]
+    assert len([event for event in log if event["event"] == Event.FEATURES_READY]) == 1
 
 
 @pytest.mark.parametrize("event", [Event.CHILD_STARTED, Event.STAGE_STARTED, Event.EPOCH_FINISHED])

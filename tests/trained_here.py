@@ -35,6 +35,8 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
 
     from worker.backbone.compiled import compiled_backbone
     from worker.backbone.network import activations, as_tensors, features
+    from worker.evaluation.metrics import evaluate
+    from worker.evaluation.promotion import Promotion
     from worker.training.deploy import Description, deploy
     from worker.training.export import export
     from worker.training.feature_store import FeatureStore
@@ -42,9 +44,9 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     from worker.training.fetch_photos import fetch_photos
     from worker.training.fine_tune import Tuner
     from worker.training.heads import softmax
-    from worker.training.job import Accuracy
     from worker.training.options import Options
     from worker.training.prepare_dataset import prepare_dataset
+    from worker.training.train import Model
 
     storage = folder / "storage"
     storage.mkdir()
@@ -59,7 +61,10 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     tuner = Tuner(backbone.layers, extracted.activations, dataset.labels)
     tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)
     assert tuned
-    export(backbone, tuned.tail, tuned.head, model)
+    export(backbone, Model(tuned.head, tuned.tail), model)
+    skus = [product.sku for product in dataset.products]
+    nothing = np.zeros(0, np.int64)
+    unmeasured = np.zeros((0, len(skus)), np.float32)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     description = Description(
         version=model.name,
@@ -68,11 +73,18 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
         trained_at=now,
         products=dataset.products,
         photos=len(dataset.labels),
+        negatives=0,
         skipped=dataset.skipped,
-        accuracy=Accuracy(None, None, 0, 0),
+        evaluation=evaluate(unmeasured, nothing, nothing, skus, np.bincount(dataset.labels)),
+        rejection=None,
+        promotion=Promotion(True, "There was no active model.", None, None),
+        advice=(),
+        fingerprint="",
         options=Options(),
         backbone=backbone.facts,
+        logits=backbone.template.logits,
         method="fine-tuned",
+        reason="a test asked for it",
         views=1,
     )
     deploy(description, model)

@@ -9,16 +9,25 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 
-from worker.training.folds import FOLDS, Labels
-from worker.training.heads import Floats, Head, Moments, discriminant, log_loss
+from worker.training.familiarity import Seen, learn_familiarity
+from worker.training.folds import FOLDS, HELD_OUT, Labels
+from worker.training.heads import NEVER, Floats, Head, Moments, discriminant, log_loss
 from worker.training.scratch import Scratch
 
 SHRINKAGES = (0.1, 0.3, 0.6, 1.0)
 MEASURED_AT_MOST = 10_000
+LEFT_OUT_AT_MOST = 2_000
+# Products are left out in so many parts, to see what a model says of products that it does not know.
+PARTS = 4
+LEAST_PRODUCTS = 2
 CHUNK = 256
 RIDGE = 1e-9
 
-TEMPERATURES = np.geomspace(0.02, 5.0, 60)
+PESSIMISM = 0.7
+"""Of the temperature that suits out of fold, what suits a model that all photos have trained: it is right more
+often, on photos of other days too, than those that lacked whole occasions. (Measured: docs/performance.md.)"""
+
+TEMPERATURES = np.geomspace(0.02, 1_000.0, 120)
 
 
 @dataclass(frozen=True)
@@ -34,27 +43,71 @@ class OutOfFold:
         kept = np.isin(self.places, places)
         return OutOfFold(self.places[kept], self.logits[kept], self.labels[kept])
 
+    def among(self, known: npt.NDArray[np.bool_]) -> "OutOfFold":
+        """Those of the photos of the products `known`, bool `[products]`, which alone are outputs and labels."""
+        kept = known[self.labels]
+        labels = (np.cumsum(known) - 1)[self.labels[kept]]
+        return OutOfFold(self.places[kept], self.logits[kept][:, known], labels)
+
+    def among_all(self, known: npt.NDArray[np.bool_]) -> "OutOfFold":
+        """The other way round: outputs and labels of all products, of which only those `known` are answers."""
+        logits = np.full((len(self.labels), len(known)), NEVER, np.float32)
+        logits[:, known] = self.logits
+        return OutOfFold(self.places, logits, np.flatnonzero(known)[self.labels])
+
+    def replaced(self, other: "OutOfFold") -> "OutOfFold":
+        """With what `other` says of the photos that it has."""
+        kept = ~np.isin(self.places, other.places)
+        return OutOfFold(
+            np.concatenate([self.places[kept], other.places]),
+            np.concatenate([self.logits[kept], other.logits]),
+            np.concatenate([self.labels[kept], other.labels]),
+        )
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = self.logits.argmax(axis=1) == self.labels
+        return found
+
     @property
     def top1(self) -> float:
-        return float((self.logits.argmax(axis=1) == self.labels).mean()) if len(self.labels) else 0.0
+        return float(self.right.mean()) if len(self.labels) else 0.0
+
+    @property
+    def scores(self) -> Floats:
+        """How much each photo looks like one of ours."""
+        highest: Floats = self.logits.max(axis=1)
+        return highest
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A head fitted on every photo, with the shrinkage that was best out of fold, and what it was right on."""
+    """A head fitted on every photo, with the shrinkage that was best out of fold, and what it was right on.
+
+    `trial` is the head that the photos of the fold HELD_OUT did not train, `None` where there are none. `near`
+    and `far`: scores of photos of products that were left out, and of `negatives`.
+    """
 
     head: Head
     shrinkage: float
     measured: OutOfFold
+    trial: Head | None
+    near: Floats
+    far: Floats
 
 
 def choose_head(
-    features: Scratch, labels: Labels, folds: Labels, step: Callable[[float], None] = lambda share: None
+    features: Scratch,
+    labels: Labels,
+    folds: Labels,
+    negatives: Floats,
+    step: Callable[[float], None] = lambda share: None,
 ) -> Chosen:
     """Fit on all views, measure on the first, which is what a browser sees; `step` hears of shares done.
 
-    `features` are float16 `[photos, views, n]`; `folds` as `assign_folds` gives them. Where nothing can be
-    measured the middle shrinkage is taken.
+    `features` are float16 `[photos, views, n]`; `folds` as `assign_folds` gives them; `negatives` float32
+    `[others, n]`, the features of things that are no products. Where nothing can be measured the middle
+    shrinkage is taken.
     """
     space = _Space.of(features)
     products = int(labels.max()) + 1
@@ -64,17 +117,23 @@ def choose_head(
     total = sum_of(list(parts.values()))
     measured = _sample(folds)
     by_shrinkage: dict[float, list[Floats]] = {shrinkage: [] for shrinkage in SHRINKAGES}
+    trials: dict[float, Head] = {}
     places: list[npt.NDArray[np.int64]] = []
     for fold in [fold for fold in parts if fold >= 0]:
         held_out = measured[folds[measured] == fold]
         first_views = space.first_views(held_out)
         places.append(held_out)
         for shrinkage, logits in by_shrinkage.items():
-            logits.append(space.fit(total - parts[fold], shrinkage).logits(first_views))
-        step((fold + 1) / (FOLDS + 1))
+            head = space.fit(total - parts[fold], shrinkage)
+            logits.append(head.logits(first_views))
+            if fold == HELD_OUT:
+                trials[shrinkage] = head
+        step((fold + 1) / (FOLDS + 2))
     if not places:
-        nothing = OutOfFold(np.zeros(0, np.int64), np.zeros((0, products), np.float32), np.zeros(0, np.int64))
-        return Chosen(space.lift(space.fit(total, SHRINKAGES[1])).bounded(), SHRINKAGES[1], nothing)
+        nothing, none = np.zeros((0, products), np.float32), np.zeros(0, np.float32)
+        out_of_fold = OutOfFold(np.zeros(0, np.int64), nothing, np.zeros(0, np.int64))
+        head = space.lift(space.fit(total, SHRINKAGES[1])).bounded()
+        return Chosen(head, SHRINKAGES[1], out_of_fold, None, none, none)
     at = np.concatenate(places)
     outcomes = {
         shrinkage: OutOfFold(at, np.concatenate(logits), labels[at])
@@ -82,9 +141,51 @@ def choose_head(
     }
     # Where two are right equally often the more regularised one is less likely to be so by chance.
     best = max(SHRINKAGES, key=lambda shrinkage: (outcomes[shrinkage].top1, shrinkage))
-    factor = 1 / temperature(outcomes[best])
-    chosen = OutOfFold(at, outcomes[best].logits * np.float32(factor), labels[at])
-    return Chosen(space.lift(space.fit(total, best)).scaled(factor).bounded(), best, chosen)
+    factor = 1 / (PESSIMISM * temperature(outcomes[best]))
+    calibrated = outcomes[best].logits * np.float32(factor)
+    head = space.fit(total, best).scaled(factor)
+    trial = trials[best].scaled(factor) if trials else None
+    mean = total.sums.sum(axis=0) / total.counts.sum()
+    ours = Seen(calibrated.max(axis=1), space.first_views(at) @ mean)
+    near = _left_out(space, total, labels, np.sort(at), best, factor)
+    others = space.coordinates(negatives)
+    far = Seen(head.logits(others).max(axis=1), others @ mean)
+    # Every second one is kept to measure on.
+    familiarity = learn_familiarity(ours, near, far[::2])
+    return Chosen(
+        head=space.lift(familiarity.added(head, mean)).bounded(),
+        shrinkage=best,
+        measured=OutOfFold(at, calibrated + familiarity.of(ours.familiar)[:, None], labels[at]),
+        trial=trial and space.lift(familiarity.added(trial, mean)).bounded(),
+        near=familiarity.scores(near),
+        far=familiarity.scores(far[1::2]),
+    )
+
+
+def _left_out(
+    space: "_Space",
+    total: Moments,
+    labels: Labels,
+    rows: npt.NDArray[np.int64],
+    shrinkage: float,
+    factor: float,
+) -> Seen:
+    """What heads say of photos, of those at `rows`, whose products they do not know."""
+    products = len(total.counts)
+    part_of = np.arange(products) % PARTS
+    highest, familiar = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
+    for part in range(PARTS):
+        unknown = part_of == part
+        mine = rows[unknown[labels[rows]]]
+        if not len(mine) or products - unknown.sum() < LEAST_PRODUCTS:
+            continue
+        mine = mine[:: -(-len(mine) * PARTS // LEFT_OUT_AT_MOST)]
+        known = total - space.moments(labels, np.flatnonzero(unknown[labels]), products)
+        first_views = space.first_views(mine)
+        logits = space.fit(known, shrinkage).scaled(factor).logits(first_views)
+        highest.append(logits[:, ~unknown].max(axis=1))
+        familiar.append(first_views @ (known.sums.sum(axis=0) / known.counts.sum()))
+    return Seen(np.concatenate(highest), np.concatenate(familiar))
 
 
 @dataclass(frozen=True)
@@ -107,18 +208,18 @@ class _Space:
         basis = solve_triangular(cholesky(gram, lower=True), examples, lower=True).T
         return cls(features, basis.astype(np.float32))
 
-    def _coordinates(self, examples: npt.NDArray[np.float16]) -> Floats:
+    def coordinates(self, examples: npt.NDArray[np.floating]) -> Floats:
         values: Floats = examples.astype(np.float32)
         return values if self.basis is None else values @ self.basis
 
     def first_views(self, rows: npt.NDArray[np.int64]) -> Floats:
-        return self._coordinates(self.features.read_at(rows, np.zeros_like(rows)))
+        return self.coordinates(self.features.read_at(rows, np.zeros_like(rows)))
 
     def moments(self, labels: Labels, rows: npt.NDArray[np.int64], products: int) -> Moments:
         views, size = self.features.shape[1:]
         parts = (
             Moments.of(
-                self._coordinates(self.features.read(part).reshape(-1, size)),
+                self.coordinates(self.features.read(part).reshape(-1, size)),
                 np.repeat(labels[part], views),
                 products,
             )
@@ -135,7 +236,7 @@ class _Space:
 
 
 def temperature(measured: OutOfFold) -> float:
-    """What to divide logits by so that probabilities are true (Guo et al., ICML 2017)."""
+    """What to divide logits by so that the published model's probabilities are true (Guo et al., ICML 2017)."""
     losses = [log_loss(measured.logits / np.float32(divisor), measured.labels) for divisor in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
 

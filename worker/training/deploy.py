@@ -11,14 +11,20 @@ from pathlib import Path
 
 from worker.backbone.compiled import Facts
 from worker.backbone.layers import NAME
+from worker.backbone.published import METADATA
+from worker.evaluation.advice import Advice
+from worker.evaluation.metrics import Evaluation, as_json
+from worker.evaluation.openset import Rejection
+from worker.evaluation.promotion import Promotion
 from worker.registry.folder import sync_tree
+from worker.training.compare import DIGITS, TRAINED_ON
 from worker.training.fetch_photos import Product, SkippedPhoto
-from worker.training.job import Accuracy
 from worker.training.options import Options
 from worker.training.photo import RECIPE
 
 LIBRARIES = (
     "ai-edge-litert",
+    "imagehash",
     "keras",
     "numpy",
     "pillow",
@@ -31,7 +37,7 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Description:
-    """What is to be said of a trained model."""
+    """What is to be said of a trained model. `logits` is the node of the graph that the score is read from."""
 
     version: str
     job_id: str
@@ -39,12 +45,30 @@ class Description:
     trained_at: datetime
     products: tuple[Product, ...]
     photos: int
+    negatives: int
     skipped: tuple[SkippedPhoto, ...]
-    accuracy: Accuracy
+    evaluation: Evaluation
+    rejection: Rejection | None
+    promotion: Promotion
+    advice: tuple[Advice, ...]
+    fingerprint: str
     options: Options
     backbone: Facts
+    logits: str
     method: str
+    reason: str
     views: int
+
+
+def deploy_held_out(labels: Sequence[str], trained_on: Sequence[str], folder: Path) -> None:
+    """Write the `metadata.json` of the model held out, into its `folder`: its labels, and by their sha256 which
+    photos trained it."""
+    content = {
+        "labels": list(labels),
+        TRAINED_ON: sorted({digest[:DIGITS] for digest in trained_on}),
+        "files": _files(folder),
+    }
+    _write(folder / METADATA, content)
 
 
 def deploy(description: Description, folder: Path) -> None:
@@ -55,7 +79,7 @@ def deploy(description: Description, folder: Path) -> None:
         ]
     }
     _write(folder / "product_mapping.json", mapping)
-    _write(folder / "metadata.json", metadata(description, _files(folder)))
+    _write(folder / METADATA, metadata(description, _files(folder)))
     sync_tree(folder)
 
 
@@ -69,12 +93,24 @@ def metadata(description: Description, files: dict[str, dict[str, object]]) -> d
         "format": "tfjs-graph-model",
         "label_scheme": "sku",
         "labels": [product.sku for product in description.products],
-        "counts": {"products": len(description.products), "photos": description.photos},
-        "accuracy": asdict(description.accuracy),
+        "counts": {
+            "products": len(description.products),
+            "photos": description.photos,
+            "negatives": description.negatives,
+        },
+        "accuracy": as_json(description.evaluation),
+        "rejection": description.rejection and rejection_as_json(description.rejection),
+        "promotion": asdict(description.promotion),
+        "advice": [asdict(advice) for advice in description.advice],
+        "fingerprint": description.fingerprint,
         "input": RECIPE,
         "output": {
             "shape": [None, len(description.products)],
             "meaning": "probabilities in the order of labels",
+            "score": {
+                "node": description.logits,
+                "meaning": "the highest value of this node tells how much a photo looks like one of ours",
+            },
         },
         "backbone": {
             "name": NAME,
@@ -82,7 +118,7 @@ def metadata(description: Description, files: dict[str, dict[str, object]]) -> d
             "weights_sha256": description.backbone.weights_sha256,
         },
         "training": description.options.model_dump(mode="json")
-        | {"method": description.method, "views": description.views},
+        | {"method": description.method, "reason": description.reason, "views": description.views},
         "skipped": {
             "counts": count_reasons(description.skipped),
             "photos": [asdict(photo) for photo in description.skipped],
@@ -92,13 +128,20 @@ def metadata(description: Description, files: dict[str, dict[str, object]]) -> d
     }
 
 
+def rejection_as_json(rejection: Rejection) -> dict[str, object]:
+    """Thresholds with what they cost, and how well the score separates; without the curve."""
+    return {name: value for name, value in asdict(rejection).items() if name != "curve"}
+
+
 def count_reasons(skipped: Sequence[SkippedPhoto]) -> dict[str, int]:
     """How many photos were left out for each reason."""
     return dict(sorted(Counter(str(photo.reason) for photo in skipped).items()))
 
 
 def _files(folder: Path) -> dict[str, dict[str, object]]:
-    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Bytes and sha256 of all files but the folder's own METADATA, which they are written into."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / METADATA]
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     return {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in contents.items()

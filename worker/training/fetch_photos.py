@@ -1,7 +1,7 @@
 """Stage 1: from the catalogue's rows to the photo files that are there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from worker.errors import ErrorCode, JobError
@@ -11,6 +11,8 @@ MIN_PHOTOS = 10
 MIN_PRODUCTS = 2
 MAX_MISSING = 0.1
 NAMED = 5
+# A folder of the storage with photos of other things.
+NEGATIVES = "negatives"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Product:
     product_id: str
     sku: str
     name: str
+
+
+NO_PRODUCT = Product("", "", "")
+"""What a photo shows that shows none of the products."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,12 @@ class PhotoSet:
     storage: Path
     photos: tuple[Photo, ...]
     skipped: tuple[SkippedPhoto, ...]
+    min_photos: int = MIN_PHOTOS
+    min_products: int = MIN_PRODUCTS
 
     def require_usable(self) -> None:
         """Raise JobError `storage_incomplete` when more than 10% of the files are missing, or
-        `insufficient_photos` when fewer than 10 photos or 2 products are left."""
+        `insufficient_photos` when fewer photos or products are left than it needs."""
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
         if len(missing) > MAX_MISSING * total:
@@ -70,13 +78,13 @@ class PhotoSet:
                 f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
             )
         products = len({photo.product for photo in self.photos})
-        if len(self.photos) < MIN_PHOTOS or products < MIN_PRODUCTS:
+        if len(self.photos) < self.min_photos or products < self.min_products:
             left_out = f" ({len(self.skipped)} more could not be used)" if self.skipped else ""
             raise JobError(
                 ErrorCode.INSUFFICIENT_PHOTOS,
                 f"There are {len(self.photos)} usable photos of {products} active products{left_out}; training "
-                f"needs at least {MIN_PHOTOS} photos of at least {MIN_PRODUCTS} products. Add photos and insert "
-                f"a new job.",
+                f"needs at least {self.min_photos} photos of at least {self.min_products} products. Add photos and "
+                "insert a new job.",
             )
 
 
@@ -85,6 +93,49 @@ def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet
 
     Raises JobError as `PhotoSet.require_usable` does.
     """
+    photo_set = _find(catalogue, storage)
+    photo_set.require_usable()
+    return photo_set
+
+
+def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+    """Find the photos that show none of the products: those of `catalogue`, and the files below
+    `storage/negatives`. There may be none.
+
+    Raises JobError `storage_incomplete` as `PhotoSet.require_usable` does, OSError when storage fails.
+    """
+    found = _find(catalogue, storage)
+    folder = storage / NEGATIVES
+    others = [
+        Photo(path, path.relative_to(storage).as_posix(), NO_PRODUCT)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    photos = tuple(replace(photo, product=NO_PRODUCT) for photo in found.photos)
+    negatives = PhotoSet(storage, (*photos, *others), found.skipped, min_photos=0, min_products=0)
+    negatives.require_usable()
+    return negatives
+
+
+def split_catalogue(
+    catalogue: Sequence[CataloguePhoto], negatives: Sequence[str]
+) -> tuple[list[CataloguePhoto], list[CataloguePhoto]]:
+    """The rows of products to be recognised, and those of `negatives`, SKUs of products that are not.
+
+    Raises JobError `invalid_options` for a SKU that no active product with a photo has.
+    """
+    unknown = sorted(set(negatives) - {row.sku for row in catalogue})
+    if unknown:
+        raise JobError(
+            ErrorCode.INVALID_OPTIONS,
+            f'"Options" is wrong: negatives: no active product with photos has the SKU {", ".join(unknown)}. '
+            "Correct it and insert a new job.",
+        )
+    named = set(negatives)
+    return [row for row in catalogue if row.sku not in named], [row for row in catalogue if row.sku in named]
+
+
+def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
     for row in catalogue:
@@ -96,6 +147,4 @@ def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet
             photos.append(Photo(path, str(relative), Product(row.product_id, row.sku, row.name)))
         else:
             skipped.append(SkippedPhoto(str(relative), SkipReason.MISSING))
-    photo_set = PhotoSet(storage, tuple(photos), tuple(skipped))
-    photo_set.require_usable()
-    return photo_set
+    return PhotoSet(storage, tuple(photos), tuple(skipped))

@@ -16,6 +16,8 @@ from worker.training.heads import Head
 from worker.training.scratch import Scratch
 
 BATCH = 32
+# Parts of a batch that are computed beside each other. Their number must not depend on that of the cores.
+TOWERS = 4
 # 12 passes over 75 photos would be 28 steps, too few to converge: a small set is gone through more often.
 MIN_STEPS = 6
 LEARNING_RATE, HEAD_LEARNING_RATE = 3e-4, 1e-3
@@ -53,6 +55,10 @@ class Tuner:
 
     Adam with cosine decay, label smoothing (Szegedy et al., CVPR 2016), and logits adjusted by how frequent
     a product is, so that one with few photos is an answer as likely as another (Menon et al., ICLR 2021).
+
+    The same photos and seed give the same weights on any number of cores where TensorFlow computes each
+    operation on one thread, TF_NUM_INTRAOP_THREADS=1: a batch is always shared out among the same towers, and
+    what they found is added up in one order.
     """
 
     def __init__(self, tail: Layers, activations: Scratch, labels: Labels) -> None:
@@ -73,9 +79,16 @@ class Tuner:
         self._optimizers = [keras.optimizers.Adam(rate) for rate, _ in self._learning]
         for optimizer, (_, variables) in zip(self._optimizers, self._learning, strict=True):
             optimizer.build(variables)
-        shape = tf.TensorSpec([None, *activations.shape[2:]], tf.float16)
-        self._step = tf.function(self._learn, input_signature=[shape, tf.TensorSpec([None], tf.int64)])
-        self._logits = tf.function(self._answer, input_signature=[shape])
+        batch, part = (
+            (tf.TensorSpec([size, *activations.shape[2:]], tf.float16), tf.TensorSpec([size], tf.int64))
+            for size in (BATCH, BATCH // TOWERS)
+        )
+        # A tower is compiled once, not once for each part of a batch: jobs would start half a second later.
+        own = {"_noinline": True}
+        self._part_slopes = tf.function(self._slopes, input_signature=part, experimental_attributes=own)
+        self._part_features = tf.function(self._see, input_signature=part[:1], experimental_attributes=own)
+        self._step = tf.function(self._learn, input_signature=batch)
+        self._features = tf.function(self._see_all, input_signature=batch[:1])
 
     def run(
         self,
@@ -124,13 +137,15 @@ class Tuner:
         learnt = {name: Layer(*(value.numpy() for value in layer)) for name, layer in self._layers.items()}
         return Tuned(learnt, Head(self._kernel.numpy() * FEATURE_SCALE, self._bias.numpy()), epochs)
 
-    def logits(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """What was trained last says of the first views of photos: float32 `[len(rows), products]`."""
+    def features(self, activations: Scratch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """What the tail that was trained last makes of the first views at `rows`: float32 `[len(rows), 2816]`."""
+        if not len(rows):
+            return np.zeros((0, FEATURES), np.float32)
         first = np.zeros(BATCH, np.int64)
-        parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        return np.concatenate(
-            [self._logits(self._activations.read_at(part, first[: len(part)])).numpy() for part in parts]
-        )
+        # The last batch is filled up with photos that were seen before: every batch has the same towers.
+        batches = np.resize(rows, (-(-len(rows) // BATCH), BATCH))
+        found = [self._features(activations.read_at(batch, first)).numpy() for batch in batches]
+        return np.concatenate(found)[: len(rows)]
 
     def _begin_again(self, rows: npt.NDArray[np.int64]) -> None:
         for name, layer in self._tail.items():
@@ -141,19 +156,34 @@ class Tuner:
         for variable in (self._kernel, self._bias, *(v for each in self._optimizers for v in each.variables)):
             variable.assign(tf.zeros_like(variable))
 
+    def _see(self, entering: tf.Tensor) -> tf.Tensor:
+        return features(self._layers, tf.cast(entering, tf.float32))
+
+    def _see_all(self, entering: tf.Tensor) -> tf.Tensor:
+        return tf.concat([self._part_features(part) for part in tf.split(entering, TOWERS)], 0)
+
     def _answer(self, entering: tf.Tensor) -> tf.Tensor:
-        seen = features(self._layers, tf.cast(entering, tf.float32))
-        return seen * FEATURE_SCALE @ self._kernel + self._bias
+        return self._see(entering) * FEATURE_SCALE @ self._kernel + self._bias
 
     def _learn(self, entering: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        targets = tf.one_hot(answers, self._products)
-        smooth = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / self._products
-        with tf.GradientTape() as tape:
-            logits = self._answer(entering) + self._frequency
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(smooth, logits))
-        gradients = tape.gradient(loss, [variables for _, variables in self._learning])
+        parts = zip(tf.split(entering, TOWERS), tf.split(answers, TOWERS), strict=True)
+        loss, gradients = tf.nest.map_structure(_total, *(self._part_slopes(*part) for part in parts))
         for optimizer, slopes, (_, variables) in zip(
             self._optimizers, gradients, self._learning, strict=True
         ):
             optimizer.apply_gradients(zip(slopes, variables, strict=True))
         return loss
+
+    def _slopes(self, entering: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        """A part's share of the batch's mean loss, and its gradients in the order of `_learning`."""
+        targets = tf.one_hot(answers, self._products)
+        smooth = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / self._products
+        with tf.GradientTape() as tape:
+            logits = self._answer(entering) + self._frequency
+            loss = tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(smooth, logits)) / BATCH
+        return loss, tape.gradient(loss, [variables for _, variables in self._learning])
+
+
+def _total(*parts: tf.Tensor) -> tf.Tensor:
+    """Their sum, in this order: TensorFlow makes one AddN of several additions, which may begin with any."""
+    return tf.reduce_sum(tf.stack(parts), 0)

@@ -33,6 +33,10 @@ class Head:
     def scaled(self, factor: float) -> "Head":
         return Head(self.kernel * np.float32(factor), self.bias * np.float32(factor))
 
+    def outputs(self, known: npt.NDArray[np.bool_]) -> "Head":
+        """The head of the products `known` alone."""
+        return Head(self.kernel[:, known], self.bias[known])
+
     def bounded(self) -> "Head":
         """The same answers, no surer of them than float16 can say: photos that are all alike know no doubt."""
         largest = max(float(np.abs(self.kernel).max()), float(np.abs(self.bias).max()))

@@ -4,12 +4,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from worker.evaluation.advice import Advice
+from worker.evaluation.promotion import Promotion
 from worker.training.options import Options
 
 
 @dataclass(frozen=True)
+class ActiveModel:
+    """The model that is active when a job is claimed, and the folder with its files."""
+
+    version: str
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Job:
-    """What the pipeline is to do. It writes into `folder`, which is empty; `version` will be its name."""
+    """What the pipeline is to do. It writes into `folder`, which is empty; `version` will be its name.
+
+    A new model that is worse than the `active` one by more than `promote_tolerance` does not take its place.
+    """
 
     job_id: str
     started_at: datetime
@@ -20,29 +33,28 @@ class Job:
     feature_store_mb: int
     version: str
     folder: Path
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Shares of held-out photos whose product is the first guess, and among the first three.
-
-    `photos` and `products` say what the shares rest on; both shares are `None` when that is nothing.
-    """
-
-    top1: float | None
-    top3: float | None
-    photos: int
-    products: int
+    active: ActiveModel | None
+    promote_tolerance: float
 
 
 @dataclass(frozen=True)
 class TrainedModel:
     """What became of a job. Its folder is whole and on the disk, but nobody sees it yet.
 
-    `skipped` counts by reason the photos that were left out.
+    `accuracy_metrics` is JSON, at most 2,000 characters. `skipped` counts by reason the photos that were left
+    out. `promotion` was decided against the model that it names as active.
     """
 
-    accuracy: Accuracy
+    accuracy_metrics: str
     photos: int
     products: int
     skipped: dict[str, int]
+    promotion: Promotion
+    advice: tuple[Advice, ...]
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """There was nothing to train: the active model `version` came of the same photos and options."""
+
+    version: str

@@ -3,15 +3,21 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import compress
+
+import numpy as np
 
 from worker.backbone.compiled import compiled_backbone
 from worker.training.budget import RECIPES, Budget, plan_views, train_phases
-from worker.training.deploy import Description, count_reasons, deploy
+from worker.training.compare import HELD_OUT
+from worker.training.conclude import Candidate
+from worker.training.deploy import deploy_held_out
 from worker.training.export import export
 from worker.training.feature_store import FeatureStore
 from worker.training.features import Extractor
-from worker.training.fetch_photos import CataloguePhoto, fetch_photos
-from worker.training.job import Job, TrainedModel
+from worker.training.fetch_photos import CataloguePhoto, fetch_negatives, fetch_photos, split_catalogue
+from worker.training.fingerprint import fingerprint
+from worker.training.job import Job, Unchanged
 from worker.training.prepare_dataset import prepare_dataset
 from worker.training.progress import (
     FeaturesReady,
@@ -19,11 +25,13 @@ from worker.training.progress import (
     Phase,
     PhotoSkipped,
     Progress,
+    Record,
     Report,
     Stage,
 )
 from worker.training.train import train
-from worker.training.views import view_names
+from worker.training.unchanged import is_unchanged
+from worker.training.views import WHOLE, view_names
 
 SENTENCES = {
     Phase.HEAD: "Choosing how products are told apart",
@@ -33,32 +41,42 @@ SENTENCES = {
 }
 
 
-def run_pipeline(
+def train_model(
     job: Job, read_catalogue: Callable[[], Sequence[CataloguePhoto]], report: Report
-) -> TrainedModel:
-    """Train on the catalogue's photos and write the model's files; `report` hears of every step.
+) -> Candidate | Unchanged:
+    """Train on the catalogue's photos and write the model's weights; `report` hears of every step.
 
-    Raises JobError for what people can mend, OSError when storage fails.
+    What is left is `conclude`. Raises JobError for what people can mend, OSError when storage fails.
     """
+    record = Record(report)
+    progress = Progress(record)
     clock = time.monotonic()
-    progress = Progress(report)
     options, recipe = job.options, RECIPES[job.options.profile]
     epochs = recipe.epochs and (options.epochs or recipe.epochs)
     store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
 
     with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
-        photo_set = fetch_photos(read_catalogue(), job.storage)
-        found = len(photo_set.photos)
+        ours, others = split_catalogue(read_catalogue(), options.negatives)
+        photo_set, negative_set = fetch_photos(ours, job.storage), fetch_negatives(others, job.storage)
+        found = len(photo_set.photos) + len(negative_set.photos)
         progress.expect_photos(found)
 
     with progress.stage(Stage.PREPARE_DATASET, f"Reading {found} photos"):
+        done = len(photo_set.photos)
         dataset = prepare_dataset(
-            photo_set, lambda done: progress.step(done / found, f"Reading photos: {done} of {found}")
+            photo_set, lambda read: progress.step(read / found, f"Reading photos: {read} of {found}")
+        )
+        negatives = prepare_dataset(
+            negative_set,
+            lambda read: progress.step((done + read) / found, f"Reading photos: {done + read} of {found}"),
         )
         photos = len(dataset.photos)
 
     with progress.stage(Stage.BUILD_MODEL, "Building the model"):
         backbone = compiled_backbone(job.base_weights, job.cache)
+        made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
+        if job.active and is_unchanged(job.active, made_of, options):
+            return Unchanged(job.active.version)
         extractor = Extractor(backbone, store, keep_activations=epochs > 0)
 
     with progress.stage(Stage.TRAIN, f"Looking at {photos} photos"):
@@ -72,44 +90,44 @@ def run_pipeline(
                 done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES
             ),
         )
+        other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
         report(FeaturesReady(len(extracted.dataset.photos), photos * len(views), extracted.computed))
         store.prune()
-        for skipped in extracted.dataset.skipped:
-            report(PhotoSkipped(skipped.photo, skipped.reason))
+        skipped = (*extracted.dataset.skipped, *(other.dataset if other else negatives).skipped)
+        for photo in skipped:
+            report(PhotoSkipped(photo.photo, photo.reason))
         trained = train(
             extracted,
+            other,
             backbone.layers,
             epochs=epochs,
             seed=options.seed,
             budget=budget,
             step=lambda phase, share: progress.step(share, f"{SENTENCES[phase]}: {share:.0%}", phase),
-            on_epoch=report,
+            on_epoch=record,
         )
-
         report(ModelChosen(trained.method, trained.reason))
 
     with progress.stage(Stage.EXPORT, "Exporting for the browser"):
-        export(backbone, trained.tail, trained.head, job.folder)
+        export(backbone, trained.model, job.folder)
+        if trained.trial:
+            place = job.folder / HELD_OUT
+            place.mkdir()
+            export(backbone, trained.trial, place)
+            trained_on = np.delete(extracted.dataset.sha256, trained.held_out).tolist()
+            known = compress(extracted.dataset.products, trained.trial_knows)
+            deploy_held_out([product.sku for product in known], trained_on, place)
 
-    with progress.stage(Stage.DEPLOY, "Writing the model's description"):
-        seconds = timedelta(seconds=time.monotonic() - clock)
-        dataset = extracted.dataset
-        description = Description(
-            version=job.version,
-            job_id=job.job_id,
-            started_at=job.started_at,
-            trained_at=job.started_at + seconds,
-            products=dataset.products,
-            photos=len(dataset.photos),
-            skipped=dataset.skipped,
-            accuracy=trained.accuracy,
-            options=options,
-            backbone=backbone.facts,
-            method=trained.method,
-            views=len(views),
-        )
-        deploy(description, job.folder)
-
-    return TrainedModel(
-        trained.accuracy, len(dataset.photos), len(dataset.products), count_reasons(dataset.skipped)
+    return Candidate(
+        job=job,
+        backbone=backbone,
+        extracted=extracted,
+        negatives=len(negatives.photos),
+        skipped=skipped,
+        trained=trained,
+        views=len(views),
+        fingerprint=made_of,
+        record=record,
+        progress=progress,
+        took=timedelta(seconds=time.monotonic() - clock),
     )

@@ -15,7 +15,7 @@ from worker.training.photo import SkipReason, UnreadablePhoto, read_photo
 
 @dataclass(frozen=True)
 class Dataset:
-    """The photos of a job in the catalogue's order, by their content, and those left out."""
+    """The photos of a job by SKU and then by content, whatever order the catalogue has, and those left out."""
 
     photo_set: PhotoSet
     sha256: tuple[str, ...]
@@ -37,6 +37,15 @@ class Dataset:
         """`labels[i]` is the place in `products` of the product that photo `i` shows."""
         place = {product: index for index, product in enumerate(self.products)}
         return np.array([place[photo.product] for photo in self.photos], np.int64)
+
+    def in_order(self) -> "Dataset":
+        """By SKU, content and name."""
+        rows = sorted(
+            zip(self.photos, self.sha256, strict=True),
+            key=lambda row: (row[0].product.sku, row[1], row[0].name),
+        )
+        photo_set = replace(self.photo_set, photos=tuple(photo for photo, _ in rows))
+        return Dataset(photo_set, tuple(digest for _, digest in rows))
 
     def without(self, unusable: Mapping[int, SkipReason]) -> "Dataset":
         """Leave out photos by their place. Raises JobError as `PhotoSet.require_usable` does."""
@@ -65,7 +74,7 @@ def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset
                 unusable[place] = outcome
             digests.append(outcome)
             step(place + 1)
-    return Dataset(photo_set, tuple(digests)).without(unusable)
+    return Dataset(photo_set, tuple(digests)).without(unusable).in_order()
 
 
 def _digest(photo: Photo) -> str | SkipReason:

@@ -107,6 +107,22 @@ Update = StageStarted | StageFinished | Advanced | EpochFinished | FeaturesReady
 Report = Callable[[Update], None]
 
 
+class Record:
+    """Passes on what it is told, and keeps what a report shows of it: the epochs, and how long stages took."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.epochs: list[EpochFinished] = []
+        self.stages: dict[str, float] = {}
+
+    def __call__(self, update: Update) -> None:
+        if isinstance(update, EpochFinished):
+            self.epochs.append(update)
+        elif isinstance(update, StageFinished):
+            self.stages[str(update.stage)] = update.seconds
+        self._report(update)
+
+
 STAGES = frozenset(str(stage) for stage in Stage)
 
 

@@ -1,42 +1,66 @@
 """Stage 4: features of every view, the head that is best on them, and a fine-tuned tail where it is better."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from worker.backbone.layers import Layers
+from worker.backbone.layers import FEATURES, Layers
+from worker.evaluation.openset import Floats, Rejection, learn_rejection
 from worker.training.budget import Budget
-from worker.training.choose_head import OutOfFold, choose_head, temperature
+from worker.training.choose_head import OutOfFold, choose_head
 from worker.training.features import Extracted
-from worker.training.folds import FOLDS, Labels, assign_folds, group_photos
-from worker.training.heads import Head, log_loss
-from worker.training.job import Accuracy
+from worker.training.fetch_photos import Product
+from worker.training.folds import FOLDS, HELD_OUT, Labels, assign_folds
+from worker.training.groups import Groups, group_photos
+from worker.training.heads import Head
 from worker.training.progress import EpochFinished, Phase
+from worker.training.trial import judge
 
 if TYPE_CHECKING:
-    from worker.training.fine_tune import Epoch, Tuned
+    from worker.training.fine_tune import Epoch, Tuned, Tuner
 
-TRIAL_FOLD = 0
 # The trial sees what the other folds hold, the final training everything.
 TRIAL_SHARE = (FOLDS - 1) / FOLDS
+AVERAGED_AT_MOST = 2_000
+STRANGE = 8
+STRANGE_PHOTOS = 500
+
+
+@dataclass(frozen=True)
+class Model:
+    """A head, and the tail that it needs if that is not the backbone's own."""
+
+    head: Head
+    tail: Layers | None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The head that is published, the tail it needs if that is not the backbone's own, and how good such a
-    model was on photos that none of their group had trained. `reason` says why this `method` was chosen."""
+    """What is published, and what is known of it.
 
-    head: Head
-    tail: Layers | None
-    accuracy: Accuracy
+    `trial` is a model of the same kind that the photos `held_out`, places in the dataset, did not train; `None`
+    where there are none. It knows the products `trial_knows`, bool `[products]`. `measured` says of every photo
+    what a model said that had not seen any of its group; `reason` says why this `method` was chosen.
+    """
+
+    model: Model
+    trial: Model | None
+    trial_knows: npt.NDArray[np.bool_]
+    held_out: Labels
+    measured: OutOfFold
+    rejection: Rejection | None
+    groups: Groups
     method: str
     reason: str
 
 
 def train(
     extracted: Extracted,
+    negatives: Extracted | None,
     tail: Layers,
     *,
     epochs: int,
@@ -47,29 +71,46 @@ def train(
 ) -> Trained:
     """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
-    The head answers where fine-tuning did not win, or found no time or nothing to be measured on. `step` is
-    told what share of a phase is done.
+    The head answers where fine-tuning did not win, or found no time or nothing to be measured on. `negatives`
+    are photos of things that are no products. `step` is told what share of a phase is done.
     """
     labels = extracted.dataset.labels
-    groups = group_photos(extracted.features, labels, extracted.dataset.sha256)
-    folds = assign_folds(labels, groups, seed)
-    chosen = choose_head(extracted.features, labels, folds, lambda share: step(Phase.HEAD, share))
+    groups = group_photos(extracted)
+    folds = assign_folds(labels, groups.of, extracted.dataset.sha256)
+    chosen = choose_head(
+        extracted.features,
+        labels,
+        folds,
+        _first_views(negatives),
+        lambda share: step(Phase.HEAD, share),
+    )
+    held_out = np.flatnonzero(folds == HELD_OUT)
 
     def head_alone(reason: str) -> Trained:
-        method = f"lda, shrinkage {chosen.shrinkage:g}"
-        return Trained(chosen.head, None, measure(chosen.measured), method, reason)
+        return Trained(
+            model=Model(chosen.head, None),
+            trial=Model(chosen.trial, None) if chosen.trial else None,
+            trial_knows=np.ones(len(extracted.dataset.products), bool),
+            held_out=held_out,
+            measured=chosen.measured,
+            rejection=learn_rejection(chosen.measured.scores, chosen.measured.right, chosen.near, chosen.far),
+            groups=groups,
+            method=f"lda, shrinkage {chosen.shrinkage:g}",
+            reason=reason,
+        )
 
-    held_out = chosen.measured.places[folds[chosen.measured.places] == TRIAL_FOLD]
-    if extracted.activations is None:
+    measured_here = chosen.measured.at(held_out)
+    activations = extracted.activations
+    if activations is None:
         return head_alone("the profile does not fine-tune")
-    if not len(held_out):
+    if not len(measured_here.places):
         return head_alone("no photos could be held out to try fine-tuning on")
 
     step(Phase.STARTUP, 0.0)
     # TensorFlow takes seconds to import, and a head alone does without it.
     from worker.training.fine_tune import Tuner
 
-    tuner = Tuner(tail, extracted.activations, labels)
+    tuner = Tuner(tail, activations, labels)
 
     def tune(phase: Phase, rows: Labels, epochs: int, seconds: float) -> "Tuned | None":
         def epoch_done(epoch: "Epoch") -> None:
@@ -85,41 +126,70 @@ def train(
             on_epoch=epoch_done,
         )
 
+    def mean_features(rows: Labels) -> Floats:
+        """Of some of the photos at `rows`, by what was trained last."""
+        sample = rows[:: -(-len(rows) // AVERAGED_AT_MOST)]
+        mean: Floats = tuner.features(activations, sample).mean(axis=0)
+        return mean
+
     seconds = budget.left * TRIAL_SHARE / (1 + TRIAL_SHARE)
-    trial = tune(Phase.TRIAL, np.flatnonzero(folds != TRIAL_FOLD), epochs, seconds)
-    if trial is None:
+    known = ~strangers(extracted.dataset.products)
+    trained_on = np.flatnonzero((folds != HELD_OUT) & known[labels])
+    tried = tune(Phase.TRIAL, trained_on, epochs, seconds)
+    if tried is None:
         return head_alone("there was no time to try fine-tuning")
-    tried = OutOfFold(held_out, tuner.logits(held_out), labels[held_out])
-    head_there = chosen.measured.at(held_out)
-    outcome = (
-        f"on {len(held_out)} photos held out, fine-tuned {tried.top1:.1%}, head alone {head_there.top1:.1%}"
+    mean = mean_features(trained_on)
+    measured_here = measured_here.among(known)
+    places = measured_here.places
+    unknown = np.flatnonzero(~known[labels])
+    trial = judge(
+        tried.head.outputs(known),
+        tuner.features(activations, places),
+        places,
+        measured_here.labels,
+        tuner.features(activations, unknown[:: -(-len(unknown) // STRANGE_PHOTOS) or 1]),
+        _tuned_views(tuner, negatives),
+        mean,
     )
-    if not _wins(tried, head_there):
+    outcome = (
+        f"on {len(places)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
+        f"head alone {measured_here.top1:.1%}"
+    )
+    if not trial.beats(measured_here):
         return head_alone(outcome)
-    tuned = tune(Phase.TUNING, np.arange(len(labels)), trial.epochs, budget.left)
+    tuned = tune(Phase.TUNING, np.arange(len(labels)), tried.epochs, budget.left)
     if tuned is None:
         return head_alone("there was no time to fine-tune after the trial")
-    head = tuned.head.scaled(1 / temperature(tried))
-    return Trained(head, tuned.tail, measure(tried), f"fine-tuned, {tuned.epochs} epochs", outcome)
-
-
-def _wins(tuned: OutOfFold, head: OutOfFold) -> bool:
-    """Right more often on the same photos; where equally often, more sure of what is right."""
-    if tuned.top1 != head.top1:
-        return tuned.top1 > head.top1
-    calibrated = tuned.logits / np.float32(temperature(tuned))
-    return log_loss(calibrated, tuned.labels) < log_loss(head.logits, head.labels)
-
-
-def measure(measured: OutOfFold) -> Accuracy:
-    """How often a model was right about photos that it did not learn from."""
-    if not len(measured.labels):
-        return Accuracy(None, None, 0, 0)
-    guesses = np.argsort(-measured.logits, axis=1)
-    right = guesses == measured.labels[:, None]
-    return Accuracy(
-        top1=round(float(right[:, 0].mean()), 4),
-        top3=round(float(right[:, :3].any(axis=1).mean()), 4),
-        photos=len(measured.labels),
-        products=len(np.unique(measured.labels)),
+    return Trained(
+        model=Model(trial.finished(tuned.head, mean_features(np.arange(len(labels)))), tuned.tail),
+        trial=Model(trial.finished(tried.head, mean).outputs(known), tried.tail),
+        trial_knows=known,
+        held_out=held_out,
+        measured=chosen.measured.replaced(trial.measured.among_all(known)),
+        rejection=learn_rejection(trial.measured.scores, trial.measured.right, trial.near, trial.far),
+        groups=groups,
+        method=f"fine-tuned, {tuned.epochs} epochs",
+        reason=outcome,
     )
+
+
+def strangers(products: Sequence[Product]) -> npt.NDArray[np.bool_]:
+    """Which products, bool `[products]`, a trial does not train on, to see what it says of them: one in STRANGE,
+    by their SKUs, so that they are the same ones the next time. None of a few."""
+    digests = [hashlib.sha256(product.sku.encode()).hexdigest() for product in products]
+    chosen = sorted(digests)[: len(products) // STRANGE]
+    return np.isin(digests, chosen)
+
+
+def _first_views(negatives: Extracted | None) -> Floats:
+    if negatives is None:
+        return np.zeros((0, FEATURES), np.float32)
+    rows = np.arange(len(negatives.features))
+    views: Floats = negatives.features.read_at(rows, np.zeros_like(rows)).astype(np.float32)
+    return views
+
+
+def _tuned_views(tuner: "Tuner", negatives: Extracted | None) -> Floats:
+    if negatives is None or negatives.activations is None:
+        return np.zeros((0, FEATURES), np.float32)
+    return tuner.features(negatives.activations, np.arange(len(negatives.activations)))

@@ -1,0 +1,66 @@
+"""What a fine-tuned model said of photos that did not train it, and what is learnt from that. All pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.training.choose_head import OutOfFold, temperature
+from worker.training.familiarity import Familiarity, Seen, learn_familiarity
+from worker.training.folds import Labels
+from worker.training.heads import Floats, Head, log_loss
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Calibrated logits of the photos held out; scores `near`, of photos of products that the model does not know,
+    and `far`, of things that are no products. `factor` calibrates a head of this kind."""
+
+    measured: OutOfFold
+    near: Floats
+    far: Floats
+    factor: float
+    familiarity: Familiarity
+
+    def finished(self, head: Head, mean: Floats) -> Head:
+        """A head of the same kind as it is published; `mean` is that of its training photos' features."""
+        return self.familiarity.added(head.scaled(self.factor), mean).bounded()
+
+    def beats(self, head: OutOfFold) -> bool:
+        """Right more often than `head` on the same photos; where equally often, more sure of what is right."""
+        if self.measured.top1 != head.top1:
+            return self.measured.top1 > head.top1
+        return log_loss(self.measured.logits, self.measured.labels) < log_loss(head.logits, head.labels)
+
+
+def judge(
+    head: Head,
+    features: Floats,
+    places: npt.NDArray[np.int64],
+    labels: Labels,
+    strangers: Floats,
+    negatives: Floats,
+    mean: Floats,
+) -> Trial:
+    """Judge a fine-tuned model by `features` float32 `[n, 2816]` of held-out photos at `places`, with `labels`.
+
+    `strangers` are those of products that it does not know, `negatives` those of other things; `mean` is that of
+    the photos that trained it.
+    """
+    raw = OutOfFold(places, head.logits(features), labels)
+    factor = 1 / temperature(raw)
+    logits = raw.logits * np.float32(factor)
+    familiar = features @ mean
+    near, far = (
+        Seen(head.scaled(factor).logits(others).max(axis=1), others @ mean)
+        for others in (strangers, negatives)
+    )
+    # Every second one is kept to measure on.
+    familiarity = learn_familiarity(Seen(logits.max(axis=1), familiar), near, far[::2])
+    return Trial(
+        measured=OutOfFold(places, logits + familiarity.of(familiar)[:, None], labels),
+        near=familiarity.scores(near),
+        far=familiarity.scores(far[1::2]),
+        factor=factor,
+        familiarity=familiarity,
+    )
