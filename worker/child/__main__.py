@@ -64,7 +64,7 @@ def _prepare(imports: bool) -> Ready | Failed:
     except OSError as error:
         return Failed(code_of(error), f"CACHE_PATH: {error}.")
     if imports:
-        from worker.training import fine_tune, pipeline  # noqa: F401
+        from worker.training import conclude, fine_tune, pipeline  # noqa: F401
     return Ready(round(time.monotonic() - started, 3))
 
 

@@ -68,11 +68,13 @@ def learn_rejection(
     if not len(ours):
         return None
 
-    def at(score: float) -> Threshold:
+    def at(value: float) -> Threshold:
+        # Rounded down, so that whoever was at it still is.
+        score = np.floor(value * 1e4) / 1e4
         passed = ours >= score
         rates = [float((other >= score).mean()) for other in (near, far) if len(other)]
         return Threshold(
-            score=round(float(score), 4),
+            score=float(score),
             ours=_share(passed.mean()),
             right=_share(right[passed].mean()) if passed.any() else 1.0,
             # Near and far count the same, however many photos there are of each.

@@ -84,7 +84,7 @@ def train_phases(photos: int, views: int, epochs: int) -> dict[Phase, float]:
     tuning = 1.0 + 0.0045 * max(photos, 192) * epochs if epochs else 0.0
     return {
         Phase.FEATURES: 0.2 + 0.005 * photos * views,
-        Phase.HEAD: 0.2 + min(2.0, 0.0005 * photos * views) + 0.0002 * photos * views,
+        Phase.HEAD: 0.3 + min(2.5, 0.0006 * photos * views) + 0.0003 * photos * views,
         Phase.STARTUP: 6.0 if epochs else 0.0,
         Phase.TRIAL: 0.75 * tuning,
         Phase.TUNING: tuning,

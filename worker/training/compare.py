@@ -43,8 +43,9 @@ def compare_published(
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
 
-    Of both it is the one in HELD_OUT that is asked, about photos at `held_out`, places in `dataset`, of groups
-    that the active one has not trained on either, and of products that both know. Raises Incomparable.
+    Of both it is the one in HELD_OUT that is asked, about photos at `held_out`, places in `dataset`, that the
+    active one has not trained on either, and of products that both know. `groups` `[photos]` are those taken
+    together. Raises Incomparable.
     """
     try:
         read_published(active.folder, backbone)
@@ -57,12 +58,11 @@ def compare_published(
     ours = read_published(folder / HELD_OUT, backbone)
     skus = [photo.product.sku for photo in dataset.photos]
     common = sorted(set(ours.labels) & set(theirs.labels))
-    seen = {
-        group
-        for group, digest in zip(groups.tolist(), dataset.sha256, strict=True)
-        if digest[:DIGITS] in known
-    }
-    places = [place for place in held_out.tolist() if groups[place] not in seen and skus[place] in common]
+    places = [
+        place
+        for place in held_out.tolist()
+        if dataset.sha256[place][:DIGITS] not in known and skus[place] in common
+    ]
     places = places[:: -(-len(places) // COMPARED_AT_MOST) or 1]
     if len(common) < 2 or not places:
         raise Incomparable(

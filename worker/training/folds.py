@@ -30,12 +30,10 @@ def assign_folds(labels: Labels, groups: Labels, sha256: Sequence[str]) -> Label
         if len(np.unique(groups[movable])) + (movable.sum() < mine.sum()) >= 2:
             measured |= movable
     folds = np.full(len(labels), -1, np.int64)
-    held_out = _hold_out(labels, groups, measured, first)
-    folds[held_out] = HELD_OUT
     for label in np.unique(labels[measured]):
-        rest = np.flatnonzero(measured & ~held_out & (labels == label))
-        found, place, sizes = np.unique(groups[rest], return_inverse=True, return_counts=True)
-        folds[rest] = _deal([first[group] for group in found.tolist()], sizes)[place]
+        mine = np.flatnonzero(measured & (labels == label))
+        found, place, sizes = np.unique(groups[mine], return_inverse=True, return_counts=True)
+        folds[mine] = _deal([first[group] for group in found.tolist()], sizes)[place]
     return folds
 
 
@@ -47,36 +45,17 @@ def _first_contents(groups: Labels, sha256: Sequence[str]) -> dict[int, str]:
     return first
 
 
-def _hold_out(
-    labels: Labels, groups: Labels, measured: npt.NDArray[np.bool_], first: dict[int, str]
-) -> npt.NDArray[np.bool_]:
-    """A FOLDS-th of the photos to be measured, bool `[photos]`: groups in the order of their names, of no product
-    more than half of its photos, if it has smaller groups, and never its last one."""
-    found, rows, sizes = np.unique(groups[measured], return_index=True, return_counts=True)
-    label_of = labels[measured][rows]
-    size = dict(zip(found.tolist(), sizes.tolist(), strict=True))
-    photos = np.bincount(labels[measured])
-    left = np.bincount(label_of, minlength=len(photos))
-    taken = np.zeros_like(photos)
-    chosen: list[int] = []
-    by_name = sorted(zip(found.tolist(), label_of.tolist(), strict=True), key=lambda pair: first[pair[0]])
-    for group, label in by_name:
-        if taken.sum() >= measured.sum() / FOLDS:
-            break
-        if left[label] > 1 and taken[label] + size[group] <= photos[label] / 2:
-            chosen.append(group)
-            taken[label] += size[group]
-            left[label] -= 1
-    held_out: npt.NDArray[np.bool_] = measured & np.isin(groups, chosen)
-    return held_out
-
-
 def _deal(names: Sequence[str], sizes: npt.NDArray[np.int64]) -> Labels:
-    """Folds of a product's groups other than HELD_OUT, as even as they go."""
-    folds = np.zeros(len(names), np.int64)
+    """Folds of a product's groups: HELD_OUT the first by name that are a FOLDS-th of its photos, but none that is
+    more than half; the others as even as they go."""
+    folds = np.full(len(names), -1, np.int64)
     load = np.zeros(FOLDS)
+    for group in sorted(range(len(names)), key=names.__getitem__)[: len(names) - 1 or 1]:
+        if load[HELD_OUT] < sizes.sum() / FOLDS and load[HELD_OUT] + sizes[group] <= sizes.sum() / 2:
+            folds[group] = HELD_OUT
+            load[HELD_OUT] += sizes[group]
     load[HELD_OUT] = np.inf
-    for group in sorted(range(len(names)), key=lambda group: (-sizes[group], names[group])):
+    for group in sorted(np.flatnonzero(folds < 0).tolist(), key=lambda group: (-sizes[group], names[group])):
         folds[group] = load.argmin()
         load[folds[group]] += sizes[group]
     return folds

@@ -20,7 +20,7 @@ from worker.training.scratch import Scratch
 Labels = npt.NDArray[np.int64]
 Pairs = list[tuple[int, int]]
 
-SAME_OCCASION = 0.39
+SAME_OCCASION = 0.395
 """Photos of a product count as taken on one occasion when they are closer than this share of the distance
 that photos of different products usually have: means of cosine distances, on the first views' features."""
 

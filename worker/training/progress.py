@@ -45,7 +45,7 @@ SPANS = {
     Stage.BUILD_MODEL: Span(25, 25, 0.1, 0.0),
     Stage.TRAIN: Span(30, 80, 2.0, 0.1),
     Stage.EXPORT: Span(85, 95, 0.2, 0.0),
-    Stage.DEPLOY: Span(95, 99, 0.2, 0.0),
+    Stage.DEPLOY: Span(95, 99, 1.2, 0.001),
 }
 
 

@@ -14,7 +14,7 @@ def is_unchanged(active: ActiveModel, fingerprint: str, options: Options) -> boo
     try:
         metadata = json.loads((active.folder / "metadata.json").read_bytes())
         before, asked = metadata["fingerprint"], Options.model_validate(_only_options(metadata["training"]))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
     mine, theirs = (each.model_dump(exclude=NO_PART) for each in (options, asked))
     return not options.force and before == fingerprint and mine == theirs
