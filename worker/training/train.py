@@ -1,4 +1,4 @@
-"""Stage 4: features of every view, the head that is best on them, and a fine-tuned tail where it is better."""
+"""Stage 4: features of every view, the head that is best on them, and a fine-tuned tail unless it is worse."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def train(
 ) -> Trained:
     """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
-    The head answers where fine-tuning did not win, or found no time or nothing to be measured on. `negatives`
+    The head answers where fine-tuning made it worse, or found no time or nothing to be measured on. `negatives`
     are photos of things that are no products. `step` is told what share of a phase is done.
     """
     labels = extracted.dataset.labels
@@ -155,7 +155,7 @@ def train(
         f"on {len(places)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
         f"head alone {measured_here.top1:.1%}"
     )
-    if not trial.beats(measured_here):
+    if not trial.is_good_enough(measured_here, groups.of[places]):
         return head_alone(outcome)
     tuned = tune(Phase.TUNING, np.arange(len(labels)), tried.epochs, budget.left)
     if tuned is None:
@@ -174,10 +174,11 @@ def train(
 
 
 def strangers(products: Sequence[Product]) -> npt.NDArray[np.bool_]:
-    """Which products, bool `[products]`, a trial does not train on, to see what it says of them: one in STRANGE,
-    by their SKUs, so that they are the same ones the next time. None of a few."""
+    """Which products, bool `[products]`, a trial does not train on, to see what it says of them: one in STRANGE
+    but two at least, by their SKUs, so that they are the same ones the next time. None of fewer than STRANGE."""
+    wanted = max(2, len(products) // STRANGE) if len(products) >= STRANGE else 0
     digests = [hashlib.sha256(product.sku.encode()).hexdigest() for product in products]
-    chosen = sorted(digests)[: len(products) // STRANGE]
+    chosen = sorted(digests)[:wanted]
     return np.isin(digests, chosen)
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from worker.evaluation.gate import LEAST_CHANCE, compare
 from worker.training.choose_head import OutOfFold, temperature
 from worker.training.familiarity import Familiarity, Seen, learn_familiarity
 from worker.training.folds import Labels
-from worker.training.heads import Floats, Head, log_loss
+from worker.training.heads import Floats, Head
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Trial:
         """A head of the same kind as it is published; `mean` is that of its training photos' features."""
         return self.familiarity.added(head.scaled(self.factor), mean).bounded()
 
-    def beats(self, head: OutOfFold) -> bool:
-        """Right more often than `head` on the same photos; where equally often, more sure of what is right."""
-        if self.measured.top1 != head.top1:
-            return self.measured.top1 > head.top1
-        return log_loss(self.measured.logits, self.measured.labels) < log_loss(head.logits, head.labels)
+    def is_good_enough(self, head: OutOfFold, groups: Labels) -> bool:
+        """Whether it is no worse than `head` on the same photos, or no more than chance explains; `groups` are
+        those of the photos. Fine-tuning nearly always helps, and a few photos are no proof that it did not."""
+        guesses = (self.measured.logits.argmax(axis=1), head.logits.argmax(axis=1))
+        return compare(self.measured.labels, *guesses, groups).chance >= LEAST_CHANCE
 
 
 def judge(
