@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean chaos bench-queue bench-train
+.PHONY: demo test setup check format clean chaos bench-queue bench-train bench-honesty
 
 demo: setup
 	@$(PYTHON) -m demo
@@ -32,6 +32,10 @@ bench-queue: setup
 # The training job beside the plain recipe on real photos: PHOTOS=folder WEIGHTS=file ARGS="--sets small".
 bench-train: setup
 	@$(PYTHON) -m bench.train "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
+
+# What models say of themselves beside what is found on photos that nobody showed them; arguments as above.
+bench-honesty: setup
+	@$(PYTHON) -m bench.honesty "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
 
 format: setup
 	@$(PYTHON) -m ruff format .

@@ -15,15 +15,27 @@ from worker.backbone.template import Template
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """`labels` are SKUs in the order of the outputs."""
+    """`labels` are SKUs in the order of the outputs, `metadata` all that the model says of itself."""
 
     labels: list[str]
+    metadata: dict[str, Any]
     _function: Any
+    _logits: Any
 
     def predict(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Probabilities float32 `[n, products]` of RGB uint8 `[n, 224, 224, 3]`."""
         probabilities: npt.NDArray[np.float32] = self._function(tf.constant(pixels, tf.float32)).numpy()
         return probabilities
+
+    def scores(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """How much each of `[n, 224, 224, 3]` looks like one of the products, float32 `[n]`.
+
+        Raises ValueError for a model that does not say from which node the score is read.
+        """
+        if self._logits is None:
+            raise ValueError("The model's metadata.json has no output.score.node: train it anew.")
+        scores: npt.NDArray[np.float32] = self._logits(tf.constant(pixels, tf.float32)).numpy().max(axis=1)
+        return scores
 
 
 def load_published(folder: Path) -> PublishedModel:
@@ -41,8 +53,14 @@ def load_published(folder: Path) -> PublishedModel:
         [tensor["name"] for tensor in model["signature"][side].values()] for side in ("inputs", "outputs")
     )
     wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
-    function = wrapped.prune(photo, probabilities)
-    return PublishedModel(json.loads((folder / "metadata.json").read_text())["labels"], function)
+    metadata = json.loads((folder / "metadata.json").read_text())
+    node = metadata.get("output", {}).get("score", {}).get("node")
+    return PublishedModel(
+        labels=metadata["labels"],
+        metadata=metadata,
+        _function=wrapped.prune(photo, probabilities),
+        _logits=wrapped.prune(photo, f"{node}:0") if node else None,
+    )
 
 
 def _unfuse(graph: Any) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,21 +129,28 @@ def tell(row: Row, model: Path) -> None:
     """Print what came of it: accuracy, seconds a stage, files."""
     events = read_log(LOG)
     completed = next(event for event in events if event["event"] == "job_completed")
-    accuracy = completed["accuracy"]
-    console.print(
-        f"\n[bold]Right about {accuracy['top1']:.1%}[/bold] of {accuracy['photos']} photos held out of "
-        f"training ({accuracy['top3']:.1%} among the first three), of {accuracy['products']} products."
-    )
+    console.print(f"\n{in_words(completed['accuracy'])}")
     table = Table("stage", "seconds", title=f"{row.seconds:.1f} s from claim to model", title_justify="left")
     table.columns[1].justify = "right"
     for event in events:
         if event["event"] == "stage_finished" and event["job_id"] == completed["job_id"]:
             table.add_row(event["stage"], f"{event['seconds']:.1f}")
     console.print(table)
-    console.print(f"The model: {model}")
-    for file in sorted(model.iterdir()):
-        console.print(f"  {file.name:24} {file.stat().st_size / 1e6:6.2f} MB")
-    console.print(f"The log:   {LOG}")
+    console.print(f"The model:  {model}")
+    for file in sorted(path for path in model.rglob("*") if path.is_file()):
+        console.print(f"  {file.relative_to(model)!s:32} {file.stat().st_size / 1e6:6.2f} MB")
+    console.print(f"The report: {model / 'report.html'}")
+    console.print(f"The log:    {LOG}")
+
+
+def in_words(accuracy: Mapping[str, Any]) -> str:
+    if accuracy["top1"] is None:
+        return "[bold]Nobody knows how often it is right[/bold]: no product has photos of two occasions."
+    return (
+        f"[bold]Right about {accuracy['top1']:.1%}[/bold] of {accuracy['photos']} photos held out of training "
+        f"({accuracy['top1_low']:.1%} to {accuracy['top1_high']:.1%} with 95% confidence, "
+        f"{accuracy['top3']:.1%} among the first three), of {accuracy['products']} products."
+    )
 
 
 def show(model: Path, laid: Laid) -> None:

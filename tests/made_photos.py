@@ -18,9 +18,7 @@ from worker.training.scratch import Scratch
 
 Features = npt.NDArray[np.float32]
 
-FACTS = PhotoFacts(
-    width=480, height=360, sharpness=300.0, brightness=0.5, perceptual_hash=0, taken_at=None
-)
+FACTS = PhotoFacts(width=480, height=360, sharpness=300.0, brightness=0.5, perceptual_hash=0, taken_at=None)
 
 
 def kept(features: Features) -> Scratch:

@@ -115,9 +115,7 @@ def test_products_taken_for_each_other_are_hard_to_tell_apart() -> None:
         (AdviceKind.TINY, replace(FACTS, width=900, height=100), "is smaller than 224 pixels"),
     ],
 )
-def test_photos_that_were_taken_badly_are_named_once(
-    kind: AdviceKind, facts: PhotoFacts, says: str
-) -> None:
+def test_photos_that_were_taken_badly_are_named_once(kind: AdviceKind, facts: PhotoFacts, says: str) -> None:
     advice = one(told([photo(7, facts=facts)]), kind)
     assert advice.sentence.startswith(f"products/CUP/7.jpg {says}")
     assert (advice.skus, advice.photos) == (("CUP",), ("products/CUP/7.jpg",))

@@ -54,7 +54,7 @@ def test_most_of_what_is_held_out_stays_so_while_photos_and_products_come_in() -
     labels, groups, sha256 = np.arange(400) % 10, np.arange(400), contents(400)
     before = assign_folds(labels[:300], groups[:300], sha256[:300]) == HELD_OUT
     after = assign_folds(labels, groups, sha256)[:300] == HELD_OUT
-    assert before.sum() == 75
+    assert 75 <= before.sum() <= 85
     assert (before & after).sum() >= 0.8 * before.sum()
     # By chance a quarter of them would.
     assert (after & ~before).sum() <= 0.2 * before.sum()

@@ -10,7 +10,6 @@ from worker.backbone.compiled import CompiledBackbone, compiled_backbone
 from worker.backbone.layers import FEATURES
 from worker.backbone.template import Template
 from worker.training.choose_head import (
-    PESSIMISM,
     SHRINKAGES,
     Chosen,
     OutOfFold,
@@ -142,7 +141,9 @@ def test_few_examples_and_many_give_the_same_head() -> None:
     labels = np.repeat(np.arange(6), 10)
     x = random.normal(size=(6, 200))[labels][:, None] + 1.5 * random.normal(size=(60, 2, 200))
     folds = dealt(60)
-    few, many = (choose_head(kept(views), labels, folds, nothing(200)) for views in (x, np.concatenate([x, x], axis=1)))
+    few, many = (
+        choose_head(kept(views), labels, folds, nothing(200)) for views in (x, np.concatenate([x, x], axis=1))
+    )
     assert 60 * 2 < 200 <= 60 * 4
     assert few.shrinkage == many.shrinkage
     assert np.array_equal(few.measured.places, many.measured.places)
@@ -174,7 +175,8 @@ def test_no_photo_is_judged_by_a_head_that_its_own_group_trained() -> None:
 
 
 def proportions(before: Chosen, after: Chosen, chosen: npt.NDArray[np.bool_]) -> float | None:
-    """How much the logits of some photos differ beyond a common factor, and a sum for each photo; `None` for another shrinkage."""
+    """How much the logits of some photos differ beyond a common factor, and a sum for each photo; `None` for
+    another shrinkage."""
     if before.shrinkage != after.shrinkage:
         return None
     logits = (outcome.measured.at(np.flatnonzero(chosen)).logits for outcome in (before, after))
@@ -212,7 +214,7 @@ def overconfident(by: float, photos: int = 4000) -> OutOfFold:
 @pytest.mark.parametrize("by", [0.1, 0.5, 1.0, 2.0, 4.5])
 def test_a_temperature_makes_probabilities_true(by: float) -> None:
     measured = overconfident(by)
-    divisor = temperature(measured) / PESSIMISM
+    divisor = temperature(measured)
     assert divisor == pytest.approx(by, rel=0.12)
     probabilities = softmax(measured.logits / np.float32(divisor))
     sure = probabilities.max(axis=1)
@@ -228,7 +230,7 @@ def test_no_number_of_right_answers_makes_a_model_surer_than_that_number_allows(
     losses = [log_loss(logits * np.float32(scale), labels) for scale in (1, 5, 100, 10_000)]
     assert losses[1] < losses[0]
     assert losses[1] < losses[2] < losses[3]
-    divisor = temperature(OutOfFold(np.arange(20), logits * np.float32(0.1), labels)) / PESSIMISM
+    divisor = temperature(OutOfFold(np.arange(20), logits * np.float32(0.1), labels))
     sure = softmax(logits * np.float32(0.1 / divisor)).max()
     # Wrong once in n + 2 times, and then any of the four.
     assert sure == pytest.approx(1 - 0.75 / 22, abs=0.01)

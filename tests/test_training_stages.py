@@ -186,8 +186,9 @@ PHASES = dict(zip(Phase, (34.0, 4.0, 6.0, 20.0, 26.0), strict=True))
 def simulate(
     clock: Clock, paces: dict[Phase, float], leave_out: tuple[Phase, ...] = ()
 ) -> list[tuple[float, Advanced]]:
-    """What a job tells, with when it does, whose stages take as long as expected and whose phases `paces`
-    times that."""
+    """What a job tells, with when it does, whose phases take `paces` times as long as expected, and whose other
+    stages as many times as they do on average."""
+    pace = sum(seconds * paces[phase] for phase, seconds in PHASES.items()) / sum(PHASES.values())
     told: list[tuple[float, Advanced]] = []
 
     def report(update: Update) -> None:
@@ -199,7 +200,7 @@ def simulate(
     for stage in Stage:
         with progress.stage(stage, f"Doing {stage}"):
             if stage is not Stage.TRAIN:
-                clock.now += SPANS[stage].fixed + SPANS[stage].per_photo * 900
+                clock.now += pace * (SPANS[stage].fixed + SPANS[stage].per_photo * 900)
                 continue
             progress.expect(Stage.TRAIN, PHASES)
             for phase in [phase for phase in Phase if phase not in leave_out]:

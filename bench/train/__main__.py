@@ -4,26 +4,21 @@ PHOTOS holds photos.csv (columns split, sku, name, file and one of 0 and 1 for e
 Only the split `train` trains; all are measured on val/. It asserts nothing: times depend on the machine.
 """
 
-import os
-import platform
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.train import report, scale
 from bench.train.arguments import Arguments, parse
+from bench.train.conditions import load_average, machine
 from bench.train.photos import PhotoSet, WrongInput, read_set
 from bench.train.script import Failed
 from bench.train.sides import Result, Sides
 from demo.embedded_postgres import EmbeddedPostgres
-
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
 
 def main() -> None:
@@ -87,20 +82,7 @@ def measure_scale(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, cons
 
 def conditions_of(given: Arguments) -> dict[str, object]:
     """What ran, on what and how often."""
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
-        "cores": len(os.sched_getaffinity(0)),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "rounds": given.rounds,
-        "views": given.views,
-        "load_before": load_average(),
-    }
-
-
-def load_average() -> float:
-    """How many processes wanted a core within the last minute, this bench's own among them."""
-    return round(os.getloadavg()[0], 2)
+    return machine() | {"rounds": given.rounds, "views": given.views}
 
 
 if __name__ == "__main__":

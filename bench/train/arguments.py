@@ -33,10 +33,10 @@ def parse(description: str) -> Arguments:
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS", help="the folder of photos.csv, train/ and val/")
     add("weights", type=Path, metavar="WEIGHTS", help="Keras's .h5 of MobileNetV2 without its top")
-    add("--sets", type=_names(), default=SETS, metavar="SET,…", help="columns of photos.csv")
+    add("--sets", type=names(), default=SETS, metavar="SET,…", help="columns of photos.csv")
     for name, known in (("profiles", tuple(OPTIONS)), ("sides", KINDS)):
         some = f"some of {','.join(known)}; all by default"
-        add(f"--{name}", type=_names(known), default=known, metavar="NAME,…", help=some)
+        add(f"--{name}", type=names(known), default=known, metavar="NAME,…", help=some)
     add("--rounds", type=_count, default=1, help="how often each side takes its turn")
     add("--views", type=_count, default=4, help="how often the floor looks at a photo")
     add("--scale", type=_counts, default=(), metavar="N,…", help="instead: time and memory of N photos")
@@ -45,14 +45,16 @@ def parse(description: str) -> Arguments:
     return Arguments(**vars(parser.parse_args()))
 
 
-def _names(known: Collection[str] = ()) -> Callable[[str], tuple[str, ...]]:
-    def names(text: str) -> tuple[str, ...]:
+def names(known: Collection[str] = ()) -> Callable[[str], tuple[str, ...]]:
+    """Reads names between commas; they must be among the `known` ones, if there are any."""
+
+    def read(text: str) -> tuple[str, ...]:
         given = tuple(text.split(","))
         if known and (unknown := [name for name in given if name not in known]):
             raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(known)}")
         return given
 
-    return names
+    return read
 
 
 def _count(text: str) -> int:

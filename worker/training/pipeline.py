@@ -122,7 +122,7 @@ def train_model(
         job=job,
         backbone=backbone,
         extracted=extracted,
-        negatives=len(negatives.photos),
+        negatives=len(other.dataset.photos) if other else 0,
         skipped=skipped,
         trained=trained,
         views=len(views),

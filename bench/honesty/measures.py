@@ -1,0 +1,106 @@
+"""What a model said of photos that nobody showed it, against what they show. All functions here are pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+BINS = 10
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of n photos of a model's products: whether the first guess is `right`, its probability and the score, `[n]`.
+
+    `near` and `far` are scores of m photos of other products, and of k scenes without any.
+    """
+
+    right: Bools
+    confidence: Floats
+    scores: Floats
+    near: Floats
+    far: Floats
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What gets at least a `score`: shares of our photos, of those the ones whose first guess is `right`, and
+    shares of near and far others. `None` where there are none to have a share of."""
+
+    score: float
+    ours: float | None
+    right: float | None
+    near: float | None
+    far: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found; `confidence` is the mean of the first guesses' probabilities. `None` as in Passed."""
+
+    photos: int
+    near_photos: int
+    far_photos: int
+    top1: float | None
+    confidence: float | None
+    calibration_error: float | None
+    near_auroc: float | None
+    far_auroc: float | None
+    passed: Mapping[str, Passed]
+
+
+def measure(answers: Answers, thresholds: Mapping[str, float]) -> Measured:
+    """All measures of a model, and what its thresholds let through, by their names."""
+    return Measured(
+        photos=len(answers.right),
+        near_photos=len(answers.near),
+        far_photos=len(answers.far),
+        top1=_mean(answers.right),
+        confidence=_mean(answers.confidence),
+        calibration_error=calibration_error(answers.confidence, answers.right),
+        near_auroc=auroc(answers.scores, answers.near),
+        far_auroc=auroc(answers.scores, answers.far),
+        passed={name: passed(answers, score) for name, score in thresholds.items()},
+    )
+
+
+def calibration_error(confidence: Floats, right: Bools) -> float | None:
+    """The expected calibration error over BINS bins of equal width (Guo et al., ICML 2017): the mean distance of
+    a bin's confidence from its share of right guesses, each bin by its photos. `None` without any."""
+    if not len(right):
+        return None
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(place, weights=confidence - right, minlength=BINS)
+    return _rounded(np.abs(gaps).sum() / len(right))
+
+
+def auroc(ours: Floats, others: Floats) -> float | None:
+    """How often one of ours has a higher score than one of the others, a tie being half; `None` without a pair."""
+    if not len(ours) or not len(others):
+        return None
+    difference = ours[:, None] - others[None, :]
+    return _rounded((difference > 0).mean() + (difference == 0).mean() / 2)
+
+
+def passed(answers: Answers, score: float) -> Passed:
+    """What gets through a threshold."""
+    through = answers.scores >= score
+    return Passed(
+        score=score,
+        ours=_mean(through),
+        right=_mean(answers.right[through]),
+        near=_mean(answers.near >= score),
+        far=_mean(answers.far >= score),
+    )
+
+
+def _mean(values: Floats | Bools) -> float | None:
+    return _rounded(values.mean()) if len(values) else None
+
+
+def _rounded(value: np.floating) -> float:
+    return round(float(value), 4)

@@ -1,0 +1,61 @@
+"""What a published model says of itself, and what it says of photos.
+
+    python -m bench.honesty.model MODEL_FOLDER PHOTOS_FOLDER SCENES_FOLDER
+
+PHOTOS_FOLDER holds a folder a product, named by its SKU; those that the model does not know are the near others.
+SCENES_FOLDER holds pictures of no product. The published files themselves are run, by TensorFlow.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.honesty.claims import reported
+from bench.honesty.measures import Answers, measure
+from bench.published import PublishedModel, load_published
+from worker.training.photo import decode_photo
+
+BATCH = 16
+
+
+def ask(model: PublishedModel, photos: Path, scenes: Path) -> Answers:
+    """Show the model every photo and every scene. Raises as `decode_photo` and `PublishedModel.scores` do."""
+    by_sku = {folder.name: sorted(folder.iterdir()) for folder in sorted(photos.iterdir())}
+    ours = [(model.labels.index(sku), path) for sku in by_sku if sku in model.labels for path in by_sku[sku]]
+    near = [path for sku, paths in by_sku.items() if sku not in model.labels for path in paths]
+    probabilities, scores = _answers(model, [path for _, path in ours])
+    return Answers(
+        right=probabilities.argmax(axis=1) == np.array([label for label, _ in ours], int),
+        confidence=probabilities.max(axis=1),
+        scores=scores,
+        near=_answers(model, near)[1],
+        far=_answers(model, sorted(scenes.iterdir()))[1],
+    )
+
+
+def _answers(model: PublishedModel, paths: Sequence[Path]) -> tuple[Any, Any]:
+    """Probabilities float32 `[n, products]` and scores `[n]`."""
+    probabilities, scores = [np.zeros((0, len(model.labels)), np.float32)], [np.zeros(0, np.float32)]
+    for start in range(0, len(paths), BATCH):
+        pixels = np.stack([decode_photo(path) for path in paths[start : start + BATCH]])
+        probabilities.append(model.predict(pixels))
+        scores.append(model.scores(pixels))
+    return np.concatenate(probabilities), np.concatenate(scores)
+
+
+def main(folder: Path, photos: Path, scenes: Path) -> dict[str, Any]:
+    """What the model in `folder` says of itself, and what was found."""
+    model = load_published(folder)
+    claims = reported(model.metadata)
+    scores = {name: promise["score"] for name, promise in claims["passed"].items()}
+    found = measure(ask(model, photos, scenes), scores)
+    return {"reported": claims, "measured": asdict(found)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*map(Path, sys.argv[1:4]))))

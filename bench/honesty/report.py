@@ -1,0 +1,116 @@
+"""What models said of themselves beside what was found, as tables for people and as JSON for programs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from bench.train.report import write_json
+
+LEGEND = """\
+says: what the worker measured on photos of the catalogue. found: what its published files answer.
+near: photos of val of products that the model does not know; far: drawn scenes that show none.
+AUROC: how often one of ours has the higher score. through: gets at least the threshold's score.
+The jobs name no negatives, so what is promised of others is promised of near ones."""
+
+Row = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model: trained on `photos` of the set's `products`; what it `reported`, and what was `measured`."""
+
+    set: str
+    profile: str
+    products: int
+    photos: int
+    reported: Mapping[str, Any]
+    measured: Mapping[str, Any]
+
+    @property
+    def top1_difference(self) -> float | None:
+        """Points that were found beyond those that were reported."""
+        return _points(self.reported["top1"], self.measured["top1"])
+
+    @property
+    def top1_within(self) -> bool | None:
+        """Whether what was found lies within the interval that was reported."""
+        low, found, high = self.reported["top1_low"], self.measured["top1"], self.reported["top1_high"]
+        return None if None in (low, found) else bool(low <= found <= high)
+
+
+def table(trial: Trial) -> Group:
+    """Every claim beside what was found."""
+    found = trial.measured
+    counts = f"{trial.products} products, {trial.photos} photos"
+    val = f"{found['photos']} photos of val, {found['near_photos']} near, {found['far_photos']} far"
+    shown = Table()
+    for heading in ("", "says", "found", "points"):
+        shown.add_column(heading, justify="right" if heading else "left")
+    for row in _claims(trial.reported, found):
+        shown.add_row(*row)
+    for name, promise in trial.reported["passed"].items():
+        shown.add_section()
+        for row in _threshold(name, promise, found["passed"][name]):
+            shown.add_row(*row)
+    # A title would be broken to the width of the table.
+    return Group(f"{trial.set}, {trial.profile}: {counts}; tried on {val}", shown)
+
+
+def write(trials: Sequence[Trial], conditions: Mapping[str, object], output: Path) -> None:
+    """Write every number."""
+    told = [
+        asdict(trial) | {"top1_difference": trial.top1_difference, "top1_within": trial.top1_within}
+        for trial in trials
+    ]
+    write_json({"conditions": conditions, "models": told}, output)
+
+
+def _claims(says: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Row]:
+    yield "top-1", _percent(says["top1"]), _percent(found["top1"]), _difference(says["top1"], found["top1"])
+    low, high = says["top1_low"], says["top1_high"]
+    yield "its 95% interval", "" if low is None else f"{low:.1%} to {high:.1%}", "", ""
+    yield "mean confidence", "", _percent(found["confidence"]), ""
+    error = "calibration_error"
+    yield (
+        "calibration error",
+        _percent(says[error]),
+        _percent(found[error]),
+        _difference(says[error], found[error]),
+    )
+    for side in ("near", "far"):
+        one, other = says[f"{side}_auroc"], found[f"{side}_auroc"]
+        yield f"{side} AUROC", _share(one), _share(other), _difference(one, other)
+
+
+def _threshold(name: str, says: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Row]:
+    yield f"{name}: score", f"{says['score']:.2f}", "", ""
+    for key, words in (("ours", "ours through"), ("right", "of those right")):
+        yield words, _percent(says[key]), _percent(found[key]), _difference(says[key], found[key])
+    yield (
+        "near others through",
+        _percent(says["others"]),
+        _percent(found["near"]),
+        _difference(says["others"], found["near"]),
+    )
+    yield "far others through", "", _percent(found["far"]), ""
+
+
+def _points(says: float | None, found: float | None) -> float | None:
+    return None if says is None or found is None else round(100 * (found - says), 2)
+
+
+def _difference(says: float | None, found: float | None) -> str:
+    points = _points(says, found)
+    return "" if points is None else f"{points:+.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
