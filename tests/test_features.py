@@ -114,13 +114,15 @@ def test_a_photo_under_another_name_and_product_is_the_same_photo(
 ) -> None:
     extract(backbone, store, prepared(storage))
     first, second, *_ = sorted((storage / "products").iterdir())
-    shutil.copy(min(first.iterdir()), second / "copy.jpg")
+    original = min(first.iterdir())
+    shutil.copy(original, second / "copy.jpg")
     dataset = prepared(storage)
     extracted = extract(backbone, store, dataset)
     assert (len(extracted.features), extracted.computed) == (13, 0)
-    copy = [photo.path.name for photo in dataset.photos].index("copy.jpg")
-    assert dataset.sha256[copy] == dataset.sha256[0]
-    assert np.array_equal(extracted.features.read([copy]), extracted.features.read([0]))
+    names = [photo.path.name for photo in dataset.photos]
+    one, other = names.index("copy.jpg"), names.index(original.name)
+    assert dataset.sha256[one] == dataset.sha256[other]
+    assert np.array_equal(extracted.features.read([one]), extracted.features.read([other]))
 
 
 def test_other_weights_recipes_and_backbones_are_never_mixed_up(

@@ -98,12 +98,17 @@ def test_where_nothing_was_measured_there_are_no_thresholds() -> None:
     assert learn_rejection(NONE, np.zeros(0, bool), drawn(10, 0, 0), NONE) is None
 
 
-@pytest.mark.parametrize("ours", [scores(3.0), scores(2, 2, 2), scores(-5.123456, -5.123451)])
+@pytest.mark.parametrize(
+    "ours", [scores(3.0), scores(2, 2, 2), scores(-5.123456, -5.123451), scores(5.12346, 5.12347)]
+)
 def test_few_and_equal_scores_have_thresholds_too(ours: Floats) -> None:
     for near in (NONE, scores(1.0), scores(9.0, 9.0), ours):
         rejection = learnt(ours, near)
         assert rejection.accept.score >= rejection.suggest.score
         assert len(rejection.curve) >= 1
+        for point in (rejection.accept, rejection.suggest, *rejection.curve):
+            assert (ours >= point.score).mean() == pytest.approx(point.ours, abs=1e-4)
+            assert point.ours > 0, "what no photo of ours reaches is no threshold"
 
 
 def test_the_area_under_the_curve_is_a_share_of_pairs() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from tests.published_here import QUICK, Published, Workshop
 from tests.trained_here import catalogue_of
 from worker.backbone.template import Template
 from worker.errors import ErrorCode, JobError
+from worker.evaluation.advice import AdviceKind
 from worker.training.compare import DIGITS, TRAINED_ON
 from worker.training.conclude import conclude
 from worker.training.job import Unchanged
@@ -131,6 +133,25 @@ def test_photos_that_are_all_one_make_a_model_of_which_nothing_is_known(
     assert promotion.reason == (
         "There was no photo that neither model had trained on. The new model was activated."
     )
+
+
+def test_a_photo_saved_again_under_another_product_is_found_and_never_measured(
+    shop: Workshop, drawn_photos: Path
+) -> None:
+    stock(shop, drawn_photos, photos=6, products=3)
+    one, other, _ = sorted(shop.products.iterdir())
+    original = min(one.iterdir())
+    with Image.open(original) as photo:
+        # To random weights a photo that lost anything is another one.
+        photo.save(other / "again.png")
+    published = shop.publish()
+    [advice] = [each for each in published.model.advice if each.kind is AdviceKind.SAME_PHOTO]
+    names = {f"products/{one.name}/{original.name}", f"products/{other.name}/again.png"}
+    assert set(advice.photos) == names
+    measured = published.candidate.trained.measured.places.tolist()
+    photos = published.candidate.extracted.dataset.photos
+    assert names.isdisjoint(photos[place].name for place in measured)
+    assert len(measured) > 0
 
 
 def test_photos_of_other_things_teach_what_is_not_ours_and_are_no_product(

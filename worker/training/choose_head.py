@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize_scalar
 
 from worker.training.familiarity import Seen, learn_familiarity
 from worker.training.folds import FOLDS, HELD_OUT, Labels
@@ -27,7 +28,7 @@ PESSIMISM = 0.7
 """Of the temperature that suits out of fold, what suits a model that all photos have trained: it is right more
 often, on photos of other days too, than those that lacked whole occasions. (Measured: docs/performance.md.)"""
 
-TEMPERATURES = np.geomspace(0.02, 1_000.0, 120)
+TEMPERATURES = (0.02, 1_000.0)
 
 
 @dataclass(frozen=True)
@@ -237,8 +238,13 @@ class _Space:
 
 def temperature(measured: OutOfFold) -> float:
     """What to divide logits by so that the published model's probabilities are true (Guo et al., ICML 2017)."""
-    losses = [log_loss(measured.logits / np.float32(divisor), measured.labels) for divisor in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+
+    def loss(logarithm: float) -> float:
+        return log_loss(measured.logits / np.float32(np.exp(logarithm)), measured.labels)
+
+    # It has one minimum: the loss is convex in the inverse.
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 0.01})
+    return float(np.exp(found.x))
 
 
 def sum_of(parts: Iterable[Moments]) -> Moments:

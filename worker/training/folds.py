@@ -50,8 +50,9 @@ def _deal(names: Sequence[str], sizes: npt.NDArray[np.int64]) -> Labels:
     more than half; the others as even as they go."""
     folds = np.full(len(names), -1, np.int64)
     load = np.zeros(FOLDS)
-    for group in sorted(range(len(names)), key=names.__getitem__)[: len(names) - 1 or 1]:
-        if load[HELD_OUT] < sizes.sum() / FOLDS and load[HELD_OUT] + sizes[group] <= sizes.sum() / 2:
+    for group in sorted(range(len(names)), key=names.__getitem__):
+        wanted = load[HELD_OUT] < sizes.sum() / FOLDS and load[HELD_OUT] + sizes[group] <= sizes.sum() / 2
+        if wanted and (folds < 0).sum() > 1:
             folds[group] = HELD_OUT
             load[HELD_OUT] += sizes[group]
     load[HELD_OUT] = np.inf

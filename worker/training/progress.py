@@ -159,8 +159,11 @@ class Progress:
         self.step(0.0, sentence)
         yield
         seconds = time.monotonic() - began
-        # Whatever was expected of it, this is what it took, and nothing of it is left.
-        self._expected[stage] = {str(stage): seconds}
+        # Phases that never came are no part of it: its pace is that of what there was, and nothing of it is left.
+        came = {*self._finished, self._phase}
+        self._expected[stage] = {
+            str(stage): sum(took for name, took in self._expected[stage].items() if name in came)
+        }
         self._finished = {name: took for name, took in self._finished.items() if name in STAGES}
         self._finished[stage] = seconds
         self._phase = str(stage)
