@@ -57,7 +57,7 @@ def compare_published(
         ) from error
     ours = read_published(folder / HELD_OUT, backbone)
     skus = [photo.product.sku for photo in dataset.photos]
-    common = sorted(set(ours.labels) & set(theirs.labels))
+    common = set(ours.labels) & set(theirs.labels)
     places = [
         place
         for place in held_out.tolist()
@@ -69,12 +69,12 @@ def compare_published(
             f"There is no photo of a product that the active model {active.version} knows too and that neither "
             "has trained on."
         )
-    guesses = _guesses([ours, theirs], common, [dataset.photos[place] for place in places])
+    guesses = _guesses([ours, theirs], sorted(common), [dataset.photos[place] for place in places])
     answered = np.array([place for place, guess in zip(places, guesses, strict=True) if guess], np.int64)
     if not len(answered):
         raise Incomparable("The photos that were held out could not be read any more.")
     new, old = np.array([guess for guess in guesses if guess], np.int64).T
-    number = {sku: place for place, sku in enumerate(common)}
+    number = {sku: place for place, sku in enumerate(sorted(common))}
     labels = np.array([number[skus[place]] for place in answered], np.int64)
     return compare(labels, new, old, groups[answered])
 

@@ -99,11 +99,13 @@ def train(
             reason=reason,
         )
 
-    measured_here = chosen.measured.at(held_out)
+    known = ~strangers(extracted.dataset.products)
+    measured_here = chosen.measured.at(held_out).among(known)
+    places = measured_here.places
     activations = extracted.activations
     if activations is None:
         return head_alone("the profile does not fine-tune")
-    if not len(measured_here.places):
+    if not len(places):
         return head_alone("no photos could be held out to try fine-tuning on")
 
     step(Phase.STARTUP, 0.0)
@@ -133,14 +135,11 @@ def train(
         return mean
 
     seconds = budget.left * TRIAL_SHARE / (1 + TRIAL_SHARE)
-    known = ~strangers(extracted.dataset.products)
     trained_on = np.flatnonzero((folds != HELD_OUT) & known[labels])
     tried = tune(Phase.TRIAL, trained_on, epochs, seconds)
     if tried is None:
         return head_alone("there was no time to try fine-tuning")
     mean = mean_features(trained_on)
-    measured_here = measured_here.among(known)
-    places = measured_here.places
     unknown = np.flatnonzero(~known[labels])
     trial = judge(
         tried.head.outputs(known),
