@@ -14,7 +14,7 @@ RUN uv sync --frozen --no-dev
 # The backbone, downloaded and converted, so that no job ever waits for it.
 FROM build AS backbone
 ENV KERAS_HOME=/opt/keras
-RUN /opt/worker/bin/python -m worker.backbone.compiled imagenet /data/cache
+RUN /opt/worker/bin/python -m worker.backbone.cache imagenet /data/cache
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --create-home worker \

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.published import load_published
-from worker.training.photo import decode_photo
+from worker.photos.decode import decode_photo
 
 
 def measure(model_folder: Path, photos: Path) -> dict[str, float]:

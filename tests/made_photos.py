@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbone.layers import FEATURES
-from worker.training.features import Extracted
-from worker.training.fetch_photos import Photo, PhotoSet, Product
+from worker.backbone.architecture import FEATURES
+from worker.catalogue.dataset import Dataset
+from worker.catalogue.photo_files import Photo, PhotoSet, Product
+from worker.features.extraction import Extracted
+from worker.features.scratch import Scratch
+from worker.photos.facts import PhotoFacts
 from worker.training.folds import Labels
-from worker.training.photo_facts import PhotoFacts
-from worker.training.prepare_dataset import Dataset
-from worker.training.scratch import Scratch
 
 Features = npt.NDArray[np.float32]
 

@@ -7,12 +7,12 @@ from io import BytesIO
 
 from PIL import Image
 
-from worker.evaluation.advice import Advice, AdviceKind
 from worker.evaluation.metrics import Accuracy, Bin, Confusion, Evaluation, Interval, ProductAccuracy
-from worker.evaluation.openset import Rejection, Separation, Threshold
-from worker.evaluation.promotion import Comparison, Promotion
-from worker.evaluation.report import Picture, Report
-from worker.training.progress import EpochFinished, Phase, Stage
+from worker.evaluation.thresholds import Rejection, Separation, Threshold
+from worker.job.advice import Advice, AdviceKind
+from worker.job.progress import EpochFinished, Phase, Stage
+from worker.job.promotion import Comparison, Promotion
+from worker.report.page import Picture, Report
 
 
 def skus(count: int) -> list[str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.trained_here import catalogue_of
-from worker.training.conclude import Candidate, conclude
-from worker.training.fetch_photos import CataloguePhoto
-from worker.training.job import ActiveModel, Job, TrainedModel, Unchanged
-from worker.training.options import Options, Profile
-from worker.training.pipeline import train_model
-from worker.training.progress import Update
+from worker.catalogue.photo_files import CataloguePhoto
+from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.options import Options, Profile
+from worker.job.progress import Update
+from worker.pipeline.conclude import Candidate, conclude
+from worker.pipeline.pipeline import train_model
 
 QUICK = Options(profile=Profile.QUICK)
 

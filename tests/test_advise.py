@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tests.made_photos import FACTS
-from worker.evaluation.advice import Advice, AdviceKind
-from worker.evaluation.advise import FEW_PHOTOS, LISTED, SeenPhoto, advise
+from worker.evaluation.advice import FEW_PHOTOS, LISTED, SeenPhoto, advise
 from worker.evaluation.metrics import Accuracy, Confusion, Evaluation, ProductAccuracy
-from worker.training.photo_facts import PhotoFacts
+from worker.job.advice import Advice, AdviceKind
+from worker.photos.facts import PhotoFacts
 
 NAMES = {"CUP": "Cup", "JUG": "Jug", "PEN": "Pen", "POT": "POT"}
 NOTHING = Accuracy(None, None, None, None, None, 0, 0)

@@ -15,7 +15,18 @@ import numpy.typing as npt
 import pytest
 
 from worker.backbone import weights as weights_module
-from worker.backbone.compiled import (
+from worker.backbone.architecture import (
+    ACTIVATIONS,
+    FEATURES,
+    TAIL,
+    TRUNK,
+    Layer,
+    arrays,
+    in_engine_order,
+    load_layers,
+    save_layers,
+)
+from worker.backbone.cache import (
     CHECKSUMS,
     ENGINE,
     FACTS,
@@ -27,17 +38,6 @@ from worker.backbone.compiled import (
     digest,
 )
 from worker.backbone.engine import litert_engine
-from worker.backbone.layers import (
-    ACTIVATIONS,
-    FEATURES,
-    TAIL,
-    TRUNK,
-    Layer,
-    arrays,
-    in_engine_order,
-    load_layers,
-    save_layers,
-)
 from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
 from worker.backbone.weights import FILE_NAME, find_weights
 from worker.errors import ErrorCode, JobError
@@ -180,7 +180,7 @@ def test_layers_that_are_all_alike_are_compiled(backbone: CompiledBackbone, tmp_
         for name, layer in backbone.layers.items()
     }
     # In the process where other tests import TensorFlow already.
-    from worker.backbone.compile import compile_backbone
+    from worker.backbone.conversion import compile_backbone
 
     compile_backbone(zeros, "zeros", tmp_path)
     facts = Facts(**json.loads((tmp_path / FACTS).read_text()))

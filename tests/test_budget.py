@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from tests.trained_here import catalogue_of
-from worker.backbone.compiled import CompiledBackbone, compiled_backbone
+from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.catalogue.dataset import Dataset, prepare_dataset
+from worker.catalogue.photo_files import fetch_photos
 from worker.errors import ErrorCode, JobError
+from worker.features.extraction import Extracted, Extractor
+from worker.features.store import FeatureStore
+from worker.job.options import Profile
+from worker.job.progress import Phase
+from worker.photos.augmentation import view_names
 from worker.training.budget import FEATURES_SHARE, RECIPES, Budget, plan_views, train_phases
-from worker.training.feature_store import FeatureStore
-from worker.training.features import Extracted, Extractor
-from worker.training.fetch_photos import fetch_photos
-from worker.training.options import Profile
-from worker.training.prepare_dataset import Dataset, prepare_dataset
-from worker.training.progress import Phase
-from worker.training.views import view_names
 
 
 @pytest.fixture(scope="module")

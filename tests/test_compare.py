@@ -11,13 +11,13 @@ import pytest
 
 from demo.draw_catalogue import draw_catalogue
 from tests.published_here import QUICK, Published, Workshop
-from worker.backbone.compiled import CompiledBackbone
-from worker.backbone.layers import Layer, arrays
-from worker.evaluation.promotion import Comparison
-from worker.training.compare import DIGITS, HELD_OUT, TRAINED_ON, Incomparable, compare_published
-from worker.training.deploy import deploy_held_out
-from worker.training.job import ActiveModel
-from worker.training.options import Promote
+from worker.backbone.architecture import Layer, arrays
+from worker.backbone.cache import CompiledBackbone
+from worker.job.job import ActiveModel
+from worker.job.options import Promote
+from worker.job.promotion import Comparison
+from worker.pipeline.compare import DIGITS, HELD_OUT, TRAINED_ON, Incomparable, compare_published
+from worker.pipeline.version_files import deploy_held_out
 
 
 @pytest.fixture(scope="module")

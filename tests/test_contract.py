@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 
 from worker.database.migrate import MIGRATIONS, MigrationError, migrate
 from worker.errors import JobError
-from worker.training.options import Options, Promote, parse_options
-from worker.training.progress import SPANS, Stage
+from worker.job.options import Options, Promote, parse_options
+from worker.job.progress import SPANS, Stage
 
 CONTRACT = (Path(__file__).parents[1] / "docs" / "contract.md").read_text()
 BACKEND = Path(__file__).with_name("backend.sql").read_text()

@@ -9,9 +9,9 @@ from PIL import Image, ImageEnhance
 
 from demo.draw_catalogue import draw_photo
 from demo.drawn_products import PRODUCTS
-from worker.training.copies import DISTANCE, Hashes, near_copies
-from worker.training.photo import open_photo
-from worker.training.photo_facts import NO_STRUCTURE, photo_facts
+from worker.photos.decode import open_photo
+from worker.photos.facts import NO_STRUCTURE, photo_facts
+from worker.photos.near_duplicates import DISTANCE, Hashes, near_copies
 
 
 def saved(image: Image.Image, quality: int = 88, kind: str = "JPEG") -> bytes:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone.compiled import compiled_backbone
-from worker.backbone.layers import ACTIVATIONS
-from worker.child.process import _threads
-from worker.training.scratch import Scratch
+from worker.backbone.architecture import ACTIVATIONS
+from worker.backbone.cache import compiled_backbone
+from worker.daemon.child_process import _threads
+from worker.features.scratch import Scratch
 
 PHOTOS, PRODUCTS, VIEWS, EPOCHS = 48, 6, 2, 2
 HELD_OUT = np.arange(0, PHOTOS, 4)

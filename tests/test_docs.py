@@ -8,8 +8,8 @@ from pydantic_settings import BaseSettings
 
 from worker.errors import CAUSES, ErrorCode
 from worker.events import Event
+from worker.photos.decode import SkipReason
 from worker.settings import LogSettings, Settings
-from worker.training.photo import SkipReason
 
 DOCS = Path(__file__).parents[1] / "docs"
 

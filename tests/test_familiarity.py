@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from worker.evaluation.openset import auroc
-from worker.training.familiarity import Familiarity, Seen, learn_familiarity
+from worker.evaluation.thresholds import auroc
 from worker.training.heads import Floats, Head, softmax
+from worker.training.out_of_distribution import Familiarity, Seen, learn_familiarity
 
 NONE = Seen(np.zeros(0, np.float32), np.zeros(0, np.float32))
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worker.training.feature_store import Arrays, FeatureStore, feature_key
+from worker.features.store import Arrays, FeatureStore, feature_key
 
 ROOMY = 1 << 40
 SPAWN = multiprocessing.get_context("spawn")

@@ -12,20 +12,20 @@ import pytest
 from PIL import Image
 
 from tests.trained_here import catalogue_of
-from worker.backbone.compiled import FORMAT, CompiledBackbone, compiled_backbone
+from worker.backbone.architecture import ACTIVATIONS, FEATURES
+from worker.backbone.cache import FORMAT, CompiledBackbone, compiled_backbone
 from worker.backbone.engine import litert_engine, make_engine, tensorflow_engine
-from worker.backbone.layers import ACTIVATIONS, FEATURES
+from worker.catalogue.dataset import Dataset, prepare_dataset
+from worker.catalogue.photo_files import fetch_photos
 from worker.cores import usable_cores
 from worker.errors import ErrorCode, JobError
-from worker.training.feature_store import FeatureStore
-from worker.training.features import Extracted, Extractor
-from worker.training.fetch_photos import fetch_photos
-from worker.training.photo import RECIPE, SIDE, SkipReason, decode_photo, open_photo
-from worker.training.photo_facts import photo_facts
-from worker.training.prepare_dataset import Dataset, prepare_dataset
-from worker.training.scratch import Scratch
-from worker.training.views import RECIPE as VIEWS_RECIPE
-from worker.training.views import make_view, view_names
+from worker.features.extraction import Extracted, Extractor
+from worker.features.scratch import Scratch
+from worker.features.store import FeatureStore
+from worker.photos.augmentation import RECIPE as VIEWS_RECIPE
+from worker.photos.augmentation import make_view, view_names
+from worker.photos.decode import RECIPE, SIDE, SkipReason, decode_photo, open_photo
+from worker.photos.facts import photo_facts
 
 ROOMY = 1 << 30
 TWO = view_names(2)
@@ -133,9 +133,9 @@ def test_other_weights_recipes_and_backbones_are_never_mixed_up(
     others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
     assert extract(others, store, dataset, ("whole",)).computed == 12
     changes: list[tuple[str, object]] = [
-        ("worker.training.features.RECIPE", {**RECIPE, "fit": "cropped"}),
-        ("worker.training.views.RECIPE", {**VIEWS_RECIPE, "stretch": 0.5}),
-        ("worker.training.features.FORMAT", FORMAT + 1),
+        ("worker.features.extraction.RECIPE", {**RECIPE, "fit": "cropped"}),
+        ("worker.photos.augmentation.RECIPE", {**VIEWS_RECIPE, "stretch": 0.5}),
+        ("worker.features.extraction.FORMAT", FORMAT + 1),
     ]
     for changed, value in changes:
         with monkeypatch.context() as patch:
@@ -169,10 +169,10 @@ def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
     assert len(set(expected)) == 12
     # Facts are the photo's alone: they stay what they are with other weights.
     others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
-    monkeypatch.setattr("worker.training.features.photo_facts", None)
+    monkeypatch.setattr("worker.features.extraction.photo_facts", None)
     assert extract(others, store, dataset).facts == first.facts
     for name in ("open_photo", "read_photo"):
-        monkeypatch.setattr(f"worker.training.features.{name}", None)
+        monkeypatch.setattr(f"worker.features.extraction.{name}", None)
     again = extract(backbone, store, dataset)
     assert (again.facts, again.computed) == (first.facts, 0)
 
@@ -190,12 +190,12 @@ def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
     assert len(facts) == 12
     facts[0].unlink()
     facts[1].write_bytes(b"torn")
-    monkeypatch.setattr("worker.training.features.make_engine", None)
+    monkeypatch.setattr("worker.features.extraction.make_engine", None)
     again = extract(backbone, store, dataset)
     assert (again.facts, again.computed, store.damaged) == (first.facts, 0, 1)
     assert [entry for entry in kept(tmp_path / "features") if is_facts(entry)] == facts
     with monkeypatch.context() as patch:
-        patch.setattr("worker.training.features.FACTS", {"sharpness": "of another kind"})
+        patch.setattr("worker.features.extraction.FACTS", {"sharpness": "of another kind"})
         assert extract(backbone, store, dataset).computed == 0
     assert len([entry for entry in kept(tmp_path / "features") if is_facts(entry)]) == 24
 

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import binomtest, permutation_test
 
 from worker.evaluation.gate import compare, decide
-from worker.evaluation.promotion import Comparison
+from worker.job.options import Promote
+from worker.job.promotion import Comparison
 from worker.training.heads import Labels
-from worker.training.options import Promote
 
 
 def of_gains(gains: Labels | list[int], undecided: int = 3) -> Comparison:

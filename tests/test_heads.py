@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone.compiled import CompiledBackbone, compiled_backbone
-from worker.backbone.layers import FEATURES
+from worker.backbone.architecture import FEATURES
+from worker.backbone.cache import CompiledBackbone, compiled_backbone
 from worker.backbone.template import Template
+from worker.features.scratch import Scratch
+from worker.pipeline.export import export
 from worker.training.choose_head import (
     SHRINKAGES,
     Chosen,
@@ -16,10 +18,8 @@ from worker.training.choose_head import (
     choose_head,
     temperature,
 )
-from worker.training.export import export
 from worker.training.folds import FOLDS
 from worker.training.heads import LARGEST, Floats, Head, Labels, Moments, discriminant, log_loss, softmax
-from worker.training.scratch import Scratch
 from worker.training.train import Model
 
 Doubles = npt.NDArray[np.float64]

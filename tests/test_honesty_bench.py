@@ -10,11 +10,11 @@ import pytest
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, auroc, calibration_error, measure
 from bench.honesty.scenes import SCENES, SIZE, draw_scene, draw_scenes
-from worker.backbone.compiled import compiled_backbone
-from worker.backbone.published import METADATA
+from worker.backbone.cache import compiled_backbone
 from worker.backbone.template import Template
-from worker.evaluation import metrics, openset
-from worker.training.deploy import rejection_as_json
+from worker.evaluation import metrics, thresholds
+from worker.pipeline.published_model import METADATA
+from worker.pipeline.version_files import rejection_as_json
 
 RANDOM = np.random.default_rng(3)
 
@@ -47,7 +47,7 @@ def test_calibration_error_and_auroc_agree_with_what_the_worker_reports() -> Non
     found = calibration_error(confidence, logits.argmax(axis=1) == labels)
     assert found == pytest.approx(evaluation.accuracy.calibration_error, abs=2e-4)
     ours, others = (RANDOM.normal(mean, 1, 90).astype(np.float32).round(1) for mean in (1, 0))
-    assert auroc(ours, others) == pytest.approx(openset.auroc(ours, others), abs=1e-4)
+    assert auroc(ours, others) == pytest.approx(thresholds.auroc(ours, others), abs=1e-4)
 
 
 def test_what_a_threshold_lets_through_is_counted_apart() -> None:
@@ -77,7 +77,7 @@ def test_claims_are_read_as_the_worker_writes_them() -> None:
         np.eye(4, 2, dtype=np.float32), np.array([0, 1, 0, 0]), np.arange(4), ["A", "B"], np.array([3, 1])
     )
     scores = np.arange(4, dtype=np.float32)
-    rejection = openset.learn_rejection(scores, np.ones(4, bool), scores[:2], scores[:0])
+    rejection = thresholds.learn_rejection(scores, np.ones(4, bool), scores[:2], scores[:0])
     assert rejection and rejection.near
     accuracy = metrics.as_json(evaluation)
     claims = reported({"accuracy": accuracy, "rejection": rejection_as_json(rejection)})

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.faults.workers import living
 from tests.shop import Shop
 from worker.events import Event
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 
 def events(log: str) -> list[dict[str, Any]]:
@@ -283,7 +283,7 @@ def completed(shop: Shop) -> Any:
 
 
 def test_progress_goes_forward_by_stages() -> None:
-    from worker.training.progress import SPANS
+    from worker.job.progress import SPANS
 
     spans = list(SPANS.values())
     assert all(a.last <= b.first for a, b in pairwise(spans))

@@ -8,12 +8,12 @@ import pytest
 
 from tests.made_photos import contents, made_photos, scenes
 from tests.made_reports import made_report
-from worker.evaluation.advise import LISTED, SeenPhoto, advise
+from worker.evaluation.advice import LISTED, SeenPhoto, advise
 from worker.evaluation.metrics import LONGEST, Evaluation, accuracy_metrics, evaluate
-from worker.evaluation.openset import learn_rejection
-from worker.evaluation.report import render
+from worker.evaluation.thresholds import learn_rejection
+from worker.features.extraction import Extracted
+from worker.report.page import render
 from worker.training.choose_head import choose_head
-from worker.training.features import Extracted
 from worker.training.folds import HELD_OUT, Labels, assign_folds
 from worker.training.groups import Groups, group_photos
 

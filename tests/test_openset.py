@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from worker.evaluation.openset import (
+from worker.evaluation.thresholds import (
     OTHERS_ACCEPTED,
     OURS_ACCEPTED,
     OURS_SUGGESTED,

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from PIL import ExifTags, Image
 
-from worker.training.photo import RECIPE, SIDE, UnreadablePhoto, decode_photo
+from worker.photos.decode import RECIPE, SIDE, UnreadablePhoto, decode_photo
 
 Colour = tuple[int, int, int]
 RED: Colour = (220, 30, 40)

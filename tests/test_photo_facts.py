@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from demo.draw_catalogue import draw_photo
 from demo.drawn_products import PRODUCTS
-from worker.training.photo import open_photo
-from worker.training.photo_facts import NO_STRUCTURE, PhotoFacts, pack, photo_facts, unpack
+from worker.photos.decode import open_photo
+from worker.photos.facts import NO_STRUCTURE, PhotoFacts, pack, photo_facts, unpack
 
 NOON = 1714564800.0  # 2024-05-01 12:00:00, were the camera's clock UTC
 

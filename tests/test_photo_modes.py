@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from worker.training.photo import SIDE, decode_photo
+from worker.photos.decode import SIDE, decode_photo
 
 Colour = tuple[int, int, int]
 Paint = int | tuple[int, ...]

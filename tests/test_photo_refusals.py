@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image, ImageFile
 
-from worker.training.photo import SIDE, SkipReason, UnreadablePhoto, decode_photo
+from worker.photos.decode import SIDE, SkipReason, UnreadablePhoto, decode_photo
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "HEIF", "BMP", "TIFF"]
 

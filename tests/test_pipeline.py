@@ -17,12 +17,12 @@ from tests.published_here import QUICK, Published, Workshop
 from tests.trained_here import catalogue_of
 from worker.backbone.template import Template
 from worker.errors import ErrorCode, JobError
-from worker.evaluation.advice import AdviceKind
-from worker.training.compare import DIGITS, TRAINED_ON
-from worker.training.conclude import conclude
-from worker.training.job import Unchanged
-from worker.training.options import Promote
-from worker.training.progress import PhotoSkipped
+from worker.job.advice import AdviceKind
+from worker.job.job import Unchanged
+from worker.job.options import Promote
+from worker.job.progress import PhotoSkipped
+from worker.pipeline.compare import DIGITS, TRAINED_ON
+from worker.pipeline.conclude import conclude
 
 FORCE = QUICK.model_copy(update={"force": True})
 

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone.compiled import CompiledBackbone, compiled_backbone
-from worker.backbone.layers import FEATURES, Layer, Layers, Weights, arrays
-from worker.backbone.published import METADATA, read_published
+from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays
+from worker.backbone.cache import CompiledBackbone, compiled_backbone
 from worker.backbone.template import MODEL, Template
+from worker.photos.decode import decode_photo
+from worker.pipeline.published_model import METADATA, read_published
 from worker.training.heads import Head, softmax
-from worker.training.photo import decode_photo
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -166,8 +166,8 @@ def test_tensorflow_is_not_imported(published_model: Path, backbone: CompiledBac
 import sys
 from pathlib import Path
 import numpy as np
-from worker.backbone.compiled import CompiledBackbone, Facts
-from worker.backbone.published import read_published
+from worker.backbone.cache import CompiledBackbone, Facts
+from worker.pipeline.published_model import read_published
 backbone = CompiledBackbone(Path({str(backbone.folder)!r}), Facts(**{asdict(backbone.facts)!r}))
 answer = read_published(Path({str(published_model)!r}), backbone).predictor()(np.zeros((1, 224, 224, 3), np.uint8))
 print(round(float(answer.sum()), 3), sorted({{"tensorflow", "keras"}} & sys.modules.keys()))

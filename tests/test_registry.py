@@ -12,7 +12,7 @@ import pytest
 from tests.faults.stub_model import stub_model
 from tests.registered import activate, active, changes, publish, write_folder
 from tests.shop import Shop
-from worker.daemon.deployment import deploy
+from worker.daemon.completion import deploy
 from worker.database.connection import Database
 from worker.errors import UserError
 from worker.queue.jobs import JobQueue

@@ -14,11 +14,11 @@ from PIL import Image
 
 from tests.made_reports import made_report, skus, unmeasured
 from tests.parsed_page import Page
-from worker.evaluation.promotion import Comparison, Promotion
-from worker.evaluation.report import render
-from worker.evaluation.thumbnails import LONGER_SIDE, MAX_BYTES, thumbnail
-from worker.evaluation.wording import of_hundred, percent, shortened
-from worker.training.photo import open_photo
+from worker.job.promotion import Comparison, Promotion
+from worker.photos.decode import open_photo
+from worker.photos.thumbnails import LONGER_SIDE, MAX_BYTES, thumbnail
+from worker.report.page import render
+from worker.report.wording import of_hundred, percent, shortened
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,7 +104,7 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 def test_renders_without_a_home_and_without_a_word(tmp_path: Path) -> None:
     """A home below a file can be made by nobody, not even by root."""
     program = (
-        "from tests.made_reports import made_report; from worker.evaluation.report import render; "
+        "from tests.made_reports import made_report; from worker.report.page import render; "
         "print(len(render(made_report(['a', 'b', '\\u5317']))))"
     )
     home = tmp_path / "file"

@@ -12,9 +12,9 @@ import pytest
 from demo.node import install, run_node
 from tests.made_reports import made_report, skus
 from tests.parsed_page import Page
-from worker.evaluation import charts
-from worker.evaluation.promotion import Promotion
-from worker.evaluation.report import Report, render
+from worker.job.promotion import Promotion
+from worker.report import charts
+from worker.report.page import Report, render
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = "<script>window.scripted = true</script>"

@@ -76,7 +76,7 @@ except ValueError:
 def test_the_daemon_never_imports_tensorflow() -> None:
     program = """
 import sys
-import worker.cli
+import worker.cli.main
 heavy = {"tensorflow", "keras", "numpy", "PIL"} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from demo.node import install, run_node
 from demo.serve import serve
-from worker.training.photo import SIDE, decode_photo
+from worker.photos.decode import SIDE, decode_photo
 
 SCRIPTS = Path(__file__).parent / "tfjs"
 TOLERANCE = 0.03  # half-precision weights, and two libraries' order of adding

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from tests.trained_here import catalogue_of
+from worker.catalogue.dataset import prepare_dataset
+from worker.catalogue.photo_files import CataloguePhoto, PhotoSet, fetch_photos
 from worker.errors import ErrorCode, JobError
-from worker.training.fetch_photos import CataloguePhoto, PhotoSet, fetch_photos
-from worker.training.photo import SkipReason
-from worker.training.prepare_dataset import prepare_dataset
-from worker.training.progress import (
+from worker.job.progress import (
     SPANS,
     Advanced,
     Phase,
@@ -22,6 +21,7 @@ from worker.training.progress import (
     StageStarted,
     Update,
 )
+from worker.photos.decode import SkipReason
 
 
 def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:
@@ -176,7 +176,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("worker.training.progress.time.monotonic", clock)
+    monkeypatch.setattr("worker.job.progress.time.monotonic", clock)
     return clock
 
 

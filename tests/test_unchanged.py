@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests.made_photos import contents, made_photos
-from worker.training.fetch_photos import Product
-from worker.training.fingerprint import fingerprint
-from worker.training.job import ActiveModel
-from worker.training.options import Options, Profile, Promote
-from worker.training.prepare_dataset import Dataset
-from worker.training.unchanged import is_unchanged
+from worker.catalogue.dataset import Dataset
+from worker.catalogue.photo_files import Product
+from worker.job.job import ActiveModel
+from worker.job.options import Options, Profile, Promote
+from worker.pipeline.fingerprint import fingerprint
+from worker.pipeline.unchanged import is_unchanged
 
 WEIGHTS = "ab" * 32
 
@@ -74,7 +74,7 @@ def test_everything_that_makes_a_model_matters() -> None:
 @pytest.mark.parametrize("name", ["FORMAT", "RECIPE", "VIEWS", "TRAINING"])
 def test_another_way_to_make_a_model_matters(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = made_of()
-    monkeypatch.setattr(f"worker.training.fingerprint.{name}", "another")
+    monkeypatch.setattr(f"worker.pipeline.fingerprint.{name}", "another")
     assert made_of() != before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from worker.training.fetch_photos import CataloguePhoto
+from worker.catalogue.photo_files import CataloguePhoto
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     # TensorFlow takes seconds to import, and most tests do without it.
     import tensorflow as tf
 
-    from worker.backbone.compiled import compiled_backbone
+    from worker.backbone.cache import compiled_backbone
     from worker.backbone.network import activations, as_tensors, features
+    from worker.catalogue.dataset import prepare_dataset
+    from worker.catalogue.photo_files import fetch_photos
     from worker.evaluation.metrics import evaluate
-    from worker.evaluation.promotion import Promotion
-    from worker.training.deploy import Description, deploy
-    from worker.training.export import export
-    from worker.training.feature_store import FeatureStore
-    from worker.training.features import Extractor
-    from worker.training.fetch_photos import fetch_photos
+    from worker.features.extraction import Extractor
+    from worker.features.store import FeatureStore
+    from worker.job.options import Options
+    from worker.job.promotion import Promotion
+    from worker.pipeline.export import export
+    from worker.pipeline.version_files import Description, deploy
     from worker.training.fine_tune import Tuner
     from worker.training.heads import softmax
-    from worker.training.options import Options
-    from worker.training.prepare_dataset import prepare_dataset
     from worker.training.train import Model
 
     storage = folder / "storage"

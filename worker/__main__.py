@@ -9,9 +9,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # A container's first process does not even get a signal that it has no handler for.
         signal.signal(number, _stop)
-    from worker import cli
+    from worker.cli.main import main as run_command_line
 
-    cli.main()
+    run_command_line()
 
 
 def _stop(number: int, frame: object) -> None:

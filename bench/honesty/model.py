@@ -18,7 +18,7 @@ import numpy as np
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, measure
 from bench.published import PublishedModel, load_published
-from worker.training.photo import decode_photo
+from worker.photos.decode import decode_photo
 
 BATCH = 16
 

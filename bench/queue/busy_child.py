@@ -4,11 +4,11 @@ import os
 import sys
 import time
 
-from worker.child.lifeline import die_with_parent
 from worker.child.messages import Finished, decode_job, decode_reconsider, encode
-from worker.evaluation.promotion import Promotion
-from worker.training.job import ActiveModel, TrainedModel
-from worker.training.progress import Advanced
+from worker.job.job import ActiveModel, TrainedModel
+from worker.job.progress import Advanced
+from worker.job.promotion import Promotion
+from worker.lifeline import die_with_parent
 
 STEP_SECONDS = 0.1
 

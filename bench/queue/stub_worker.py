@@ -2,9 +2,9 @@
 
 import os
 
-from worker.child import process
-from worker.cli import main
+from worker.cli.main import main
+from worker.daemon import child_process
 
 if __name__ == "__main__":
-    process.MODULE = os.environ["CHILD_MODULE"]
+    child_process.MODULE = os.environ["CHILD_MODULE"]
     main()

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.backbone.compiled import CompiledBackbone, compiled_backbone
+from worker.backbone.cache import CompiledBackbone, compiled_backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
-from worker.training.photo import decode_photo
+from worker.photos.decode import decode_photo
 
 THREADS = usable_cores()
 

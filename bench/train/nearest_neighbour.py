@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.measure import shares
-from worker.training.photo import SIDE, decode_photo
+from worker.photos.decode import SIDE, decode_photo
 
 BATCH = 32
 Features = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from worker.backbone.converter import import_converter
+from worker.backbone.tfjs_converter import import_converter
 
 SIDE = 224
 BATCH = 32

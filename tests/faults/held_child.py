@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.faults import stub_child
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 
 def hold(stage: Stage) -> None:

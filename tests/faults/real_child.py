@@ -2,7 +2,7 @@
 
 from tests.faults.fault import strike
 from worker.child.__main__ import main
-from worker.training import progress
+from worker.job import progress
 
 
 class FaultyProgress(progress.Progress):

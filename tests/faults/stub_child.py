@@ -11,11 +11,11 @@ import time
 
 from tests.faults.fault import strike
 from tests.faults.stub_model import stub_model
-from worker.child.lifeline import die_with_parent
 from worker.child.messages import Finished, Message, decode_job, decode_reconsider, encode
+from worker.job.job import ActiveModel, Job, Unchanged
+from worker.job.progress import Advanced, Stage, StageFinished, StageStarted
+from worker.lifeline import die_with_parent
 from worker.registry.folder import sync_tree
-from worker.training.job import ActiveModel, Job, Unchanged
-from worker.training.progress import Advanced, Stage, StageFinished, StageStarted
 
 FILES = ("model.json", "group1-shard1of1.bin", "product_mapping.json", "metadata.json")
 

@@ -2,8 +2,8 @@
 
 import json
 
-from worker.evaluation.promotion import Promotion
-from worker.training.job import TrainedModel
+from worker.job.job import TrainedModel
+from worker.job.promotion import Promotion
 
 ACCURACY = {"top1": 1.0, "top3": 1.0, "photos": 10, "products": 2}
 

@@ -19,7 +19,7 @@ from tests.faults.backend import (
 from tests.faults.workers import Workers
 from tests.shop import Shop
 from worker.events import Event
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 PROMISED_SECONDS = 5.0
 

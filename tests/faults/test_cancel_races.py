@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from tests.faults.stub_model import stub_model
-from worker.daemon.deployment import deploy
+from worker.daemon.completion import deploy
 from worker.database.connection import Database
 from worker.queue.jobs import CancelRequested, Claim, JobQueue
 from worker.registry.folder import VersionFolder, discard, reserve

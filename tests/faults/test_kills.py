@@ -21,7 +21,7 @@ from tests.faults.backend import (
 from tests.faults.workers import Worker, Workers, wait_until
 from tests.shop import Shop
 from worker.events import Event
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 KILLED = -9
 

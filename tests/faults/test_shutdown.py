@@ -18,7 +18,7 @@ from tests.faults.backend import (
 from tests.faults.workers import Worker, Workers
 from tests.shop import Shop
 from worker.events import Event
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 # What is left of a held stub job is more than no grace at all, and less than the usual one.
 HELD = {"TRAINING": "held", "STUB_SECONDS": "0.05"}

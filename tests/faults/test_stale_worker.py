@@ -18,7 +18,7 @@ from tests.faults.backend import (
 from tests.faults.workers import Worker, Workers
 from tests.shop import Shop
 from worker.events import Event
-from worker.training.progress import Stage
+from worker.job.progress import Stage
 
 
 def stop(worker: Worker, child: int) -> None:

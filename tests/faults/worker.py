@@ -7,9 +7,9 @@ the daemon (`daemon`) when that stage starts. Nothing of this is in the worker i
 
 import os
 
-from worker.child import process
-from worker.cli import main
+from worker.cli.main import main
+from worker.daemon import child_process
 
 if __name__ == "__main__":
-    process.MODULE = f"tests.faults.{os.environ.get('TRAINING', 'stub')}_child"
+    child_process.MODULE = f"tests.faults.{os.environ.get('TRAINING', 'stub')}_child"
     main()

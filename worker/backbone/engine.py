@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from worker.backbone.compiled import CompiledBackbone
-from worker.backbone.layers import ACTIVATIONS, FEATURES
+from worker.backbone.architecture import ACTIVATIONS, FEATURES
+from worker.backbone.cache import CompiledBackbone
 
 Views = npt.NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from worker.backbone import layers as names
-from worker.backbone.layers import Layer, Layers
-from worker.training.photo import SIDE
+from worker.backbone import architecture
+from worker.backbone.architecture import Layer, Layers
+from worker.photos.decode import SIDE
 
 # Beside a channel's mean share, 1/1280, it is small, and it keeps the slope of the square root finite.
 EPSILON = 1e-6
@@ -32,7 +32,7 @@ def load_layers_from_keras(weights: str | None, seed: int = 0) -> Layers:
     model = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=weights)
     if weights is None:
         _calibrate(model, seed)
-    return {name: _fold(model, name) for name in (*names.TRUNK, *names.TAIL)}
+    return {name: _fold(model, name) for name in (*architecture.TRUNK, *architecture.TAIL)}
 
 
 def _calibrate(model: keras.Model, seed: int) -> None:
@@ -50,14 +50,14 @@ def _calibrate(model: keras.Model, seed: int) -> None:
 
 
 def _fold(model: keras.Model, name: str) -> Layer:
-    normalisation = {names.FIRST: "bn_Conv1", names.LAST: "Conv_1_bn"}.get(name, f"{name}_BN")
+    normalisation = {architecture.FIRST: "bn_Conv1", architecture.LAST: "Conv_1_bn"}.get(name, f"{name}_BN")
     batch_norm = model.get_layer(normalisation)
     gamma, beta, mean, variance = batch_norm.get_weights()
     scale = gamma / np.sqrt(variance + batch_norm.epsilon)
     (kernel,) = model.get_layer(name).get_weights()
     if name.endswith("depthwise"):
         kernel = kernel[..., 0]
-    elif name != names.FIRST:
+    elif name != architecture.FIRST:
         kernel = kernel[0, 0]
     return Layer(kernel * scale, beta - mean * scale)
 
@@ -68,9 +68,9 @@ def as_tensors(layers: Layers) -> dict[str, tuple[Any, Any]]:
 
 def activations(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
     """Float32 `[n, 14, 14, 96]` of RGB float32 `[n, 224, 224, 3]`, 0 to 255."""
-    kernel, bias = trunk[names.FIRST]
+    kernel, bias = trunk[architecture.FIRST]
     x = tf.nn.relu6(tf.nn.conv2d(photo / 127.5 - 1.0, kernel, 2, "SAME") + bias)
-    for block in names.TRUNK_BLOCKS:
+    for block in architecture.TRUNK_BLOCKS:
         x, _ = _block(trunk, block, x)
     return x
 
@@ -82,19 +82,19 @@ def features(tail: Tensors, x: tf.Tensor) -> tf.Tensor:
     mapping, which keeps a few strong channels from drowning the rest (Arandjelović and Zisserman, CVPR 2012).
     """
     outputs = {}
-    for block in names.TAIL_BLOCKS:
+    for block in architecture.TAIL_BLOCKS:
         x, outputs[f"{block}_expand"] = _block(tail, block, x)
-    outputs[names.LAST] = tf.nn.relu6(_pointwise(x, tail[names.LAST]))
-    return tf.concat([_hellinger(tf.reduce_mean(outputs[tap], [1, 2])) for tap in names.TAPS], 1)
+    outputs[architecture.LAST] = tf.nn.relu6(_pointwise(x, tail[architecture.LAST]))
+    return tf.concat([_hellinger(tf.reduce_mean(outputs[tap], [1, 2])) for tap in architecture.TAPS], 1)
 
 
 def _block(layers: Tensors, block: str, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """What leaves an inverted residual block, and what its expansion gave."""
-    *expand, depthwise, project = (layers[name] for name in names.parts(block))
+    *expand, depthwise, project = (layers[name] for name in architecture.parts(block))
     expanded = tf.nn.relu6(_pointwise(x, expand[0])) if expand else x
-    y = tf.nn.relu6(_depthwise(expanded, depthwise, stride=2 if block in names.STRIDED else 1))
+    y = tf.nn.relu6(_depthwise(expanded, depthwise, stride=2 if block in architecture.STRIDED else 1))
     y = _pointwise(y, project)
-    return (x + y if block in names.SHORTCUTS else y), expanded
+    return (x + y if block in architecture.SHORTCUTS else y), expanded
 
 
 def _pointwise(x: tf.Tensor, layer: tuple[Any, Any]) -> tf.Tensor:

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.backbone.layers import NAME
+from worker.backbone.architecture import NAME
 from worker.errors import ErrorCode, JobError
 
 IMAGENET, RANDOM = "imagenet", "random"

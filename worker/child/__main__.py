@@ -14,8 +14,7 @@ from typing import BinaryIO
 
 import psycopg
 
-from worker.catalogue.catalogue import read_catalogue
-from worker.child.lifeline import die_with_parent
+from worker.catalogue.rows import read_catalogue
 from worker.child.memory import be_killed_first, speaks_of_memory
 from worker.child.messages import (
     Ending,
@@ -27,10 +26,11 @@ from worker.child.messages import (
     decode_reconsider,
     encode,
 )
-from worker.child.process import PREPARE, STANDBY
+from worker.daemon.child_process import PREPARE, STANDBY
 from worker.errors import FULL, ErrorCode, JobError, code_of
-from worker.training.job import Job, Unchanged
-from worker.training.progress import Report
+from worker.job.job import Job, Unchanged
+from worker.job.progress import Report
+from worker.lifeline import die_with_parent
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def _prepare(imports: bool) -> Ready | Failed:
     """Do what no job should wait for; what goes wrong here goes wrong in the job, too, and is its error then."""
     started = time.monotonic()
     try:
-        from worker.backbone.compiled import compiled_backbone
+        from worker.backbone.cache import compiled_backbone
 
         compiled_backbone(os.environ["BASE_WEIGHTS"], Path(os.environ["CACHE_PATH"]))
     except JobError as error:
@@ -64,7 +64,8 @@ def _prepare(imports: bool) -> Ready | Failed:
     except OSError as error:
         return Failed(code_of(error), f"CACHE_PATH: {error}.")
     if imports:
-        from worker.training import conclude, fine_tune, pipeline  # noqa: F401
+        from worker.pipeline import conclude, pipeline  # noqa: F401
+        from worker.training import fine_tune  # noqa: F401
     return Ready(round(time.monotonic() - started, 3))
 
 
@@ -78,8 +79,8 @@ def _claim_stdout() -> BinaryIO:
 def _run(job: Job, questions: Iterable[bytes], report: Report) -> Iterator[Ending]:
     """The ending of the job, and that of each question after it."""
     try:
-        from worker.training.conclude import conclude
-        from worker.training.pipeline import train_model
+        from worker.pipeline.conclude import conclude
+        from worker.pipeline.pipeline import train_model
 
         trained = train_model(job, lambda: read_catalogue(os.environ["DATABASE_URL"]), report)
         if isinstance(trained, Unchanged):

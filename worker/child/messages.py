@@ -12,8 +12,8 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from worker.errors import ErrorCode
-from worker.training.job import ActiveModel, Job, TrainedModel, Unchanged
-from worker.training.progress import Update
+from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.progress import Update
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 from worker.child.messages import Failed, Finished
-from worker.child.process import Children
-from worker.daemon.deployment import ActiveModelChanged, deploy, keep_active
+from worker.daemon.child_process import Children
+from worker.daemon.completion import ActiveModelChanged, deploy, keep_active
 from worker.daemon.shutdown import Shutdown
-from worker.daemon.training import Training, training
+from worker.daemon.supervision import Training, training
 from worker.database.connection import OUTAGE, Database
 from worker.errors import CAUSES, ErrorCode, JobError, code_of
 from worker.events import Event
+from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.options import parse_options
 from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.models import active
 from worker.settings import Settings
-from worker.training.job import ActiveModel, Job, TrainedModel, Unchanged
-from worker.training.options import parse_options
 
 MAX_RETRY_SECONDS = 600.0
 # How often a child decides about one model, before it is left to people.

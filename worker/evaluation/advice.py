@@ -1,31 +1,200 @@
-"""What the shop can do to get a better model."""
+"""Finds what the shop can do to get a better model. All functions here are pure."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from statistics import median
 
+from worker.evaluation.metrics import Evaluation
+from worker.job.advice import Advice, AdviceKind
+from worker.photos.decode import SIDE
+from worker.photos.facts import PhotoFacts
 
-class AdviceKind(StrEnum):
-    """What is the matter; docs/contract.md lists them."""
+FEW_PHOTOS = 5
+"""Products with fewer photos are known from too few sides."""
 
-    TOO_FEW_PHOTOS = "too_few_photos"
-    NOT_MEASURED = "not_measured"
-    SAME_PHOTO = "same_photo"
-    LOOKS_MISLABELLED = "looks_mislabelled"
-    BLURRED = "blurred"
-    DARK = "dark"
-    TINY = "tiny"
-    HARD_TO_TELL_APART = "hard_to_tell_apart"
+UNLIKELY, LIKELY = 0.02, 0.9
+"""A label looks wrong where the model, out of fold, gives it less than the one and another product more than the
+other."""
+
+BLURRED = 0.1
+"""A photo is blurred with so much of the sharpness that its product's photos usually have, and the shop's."""
+
+DARK = 0.15
+TINY = SIDE
+"""Mean luma, and pixels of the shorter side, below which a photo is dark or tiny."""
+
+CONFUSED = 0.25
+"""Two products are hard to tell apart where so many of their photos are taken for the other."""
+
+LISTED = 20
+NAMED = 3
 
 
 @dataclass(frozen=True)
-class Advice:
-    """One thing to do, in a sentence that names what it is about.
+class SeenPhoto:
+    """A photo with its label's SKU, and what the model said that had not seen it: the guess, how sure it was of
+    that and of the label; `None` where it was not asked."""
 
-    `skus` and `photos` (paths below the storage) are all that it is about, the worst first; the sentence may
-    name fewer.
+    name: str
+    sku: str
+    facts: PhotoFacts
+    guess: str | None
+    confidence: float | None
+    own: float | None
+
+    @property
+    def looks_mislabelled(self) -> bool:
+        sure = self.own is not None and self.own < UNLIKELY and (self.confidence or 0) > LIKELY
+        return sure and self.guess != self.sku
+
+
+def advise(
+    photos: Sequence[SeenPhoto],
+    copies: Iterable[tuple[int, int]],
+    evaluation: Evaluation,
+    names: Mapping[str, str],
+) -> tuple[Advice, ...]:
+    """What is worth doing, the most useful first.
+
+    `copies` are pairs of places in `photos` that show one photo; `names` are those of products by SKU.
     """
+    return (
+        *_mislabelled(photos, names),
+        *_same_photo(photos, copies, names),
+        *_too_few(evaluation, names),
+        *_not_measured(evaluation, names),
+        *_hard_to_tell_apart(evaluation, names),
+        *_bad_photos(photos),
+    )
 
-    kind: AdviceKind
-    sentence: str
-    skus: tuple[str, ...]
-    photos: tuple[str, ...]
+
+def _mislabelled(photos: Sequence[SeenPhoto], names: Mapping[str, str]) -> list[Advice]:
+    suspects = sorted(
+        (photo for photo in photos if photo.looks_mislabelled),
+        key=lambda photo: (photo.own or 0, -(photo.confidence or 0), photo.name),
+    )
+    return [
+        Advice(
+            AdviceKind.LOOKS_MISLABELLED,
+            f"{photo.name} is filed under {_product(photo.sku, names)} and looks like "
+            f"{_product(photo.guess or '', names)}: is it the right product?",
+            (photo.sku, photo.guess or ""),
+            (photo.name,),
+        )
+        for photo in suspects[:LISTED]
+    ]
+
+
+def _same_photo(
+    photos: Sequence[SeenPhoto], copies: Iterable[tuple[int, int]], names: Mapping[str, str]
+) -> list[Advice]:
+    across = [(photos[one], photos[other]) for one, other in copies if photos[one].sku != photos[other].sku]
+    return [
+        Advice(
+            AdviceKind.SAME_PHOTO,
+            f"{one.name} of {_product(one.sku, names)} and {other.name} of {_product(other.sku, names)} are the "
+            "same photo: remove it from the product that it does not show.",
+            (one.sku, other.sku),
+            (one.name, other.name),
+        )
+        for one, other in across[:LISTED]
+    ]
+
+
+def _too_few(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
+    few = sorted(
+        (product for product in evaluation.by_product if product.photos < FEW_PHOTOS),
+        key=lambda product: (product.photos, product.sku),
+    )
+    skus = tuple(product.sku for product in few)
+    if not skus:
+        return []
+    sentence = (
+        f"{_listed([_product(sku, names) for sku in skus])} {_have(skus)} fewer than {FEW_PHOTOS} photos: add some "
+        "from other sides, in other light."
+    )
+    return [Advice(AdviceKind.TOO_FEW_PHOTOS, sentence, skus, ())]
+
+
+def _not_measured(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
+    skus = tuple(product.sku for product in evaluation.by_product if not product.measured)
+    if not skus:
+        return []
+    sentence = (
+        f"{_listed([_product(sku, names) for sku in skus])} {_have(skus)} photos of one occasion only, so nobody "
+        "knows how well they are recognised on another: add photos taken on another day."
+    )
+    return [Advice(AdviceKind.NOT_MEASURED, sentence, skus, ())]
+
+
+def _hard_to_tell_apart(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
+    measured = {product.sku: product.measured for product in evaluation.by_product}
+    confused: Counter[tuple[str, str]] = Counter()
+    for product in evaluation.by_product:
+        for other in product.confused_with:
+            one, two = sorted((product.sku, other.sku))
+            confused[one, two] += other.photos
+    pairs = [
+        (pair, count)
+        for pair, count in confused.most_common()
+        if count > 1 and count >= CONFUSED * (measured[pair[0]] + measured[pair[1]])
+    ]
+    return [
+        Advice(
+            AdviceKind.HARD_TO_TELL_APART,
+            f"{_product(one, names)} and {_product(two, names)} are taken for each other in {count} of "
+            f"{measured[one] + measured[two]} photos: photograph what differs, such as the label, from near.",
+            (one, two),
+            (),
+        )
+        for (one, two), count in pairs[:LISTED]
+    ]
+
+
+def _bad_photos(photos: Sequence[SeenPhoto]) -> list[Advice]:
+    by_sku: dict[str, list[float]] = {}
+    for photo in photos:
+        by_sku.setdefault(photo.sku, []).append(photo.facts.sharpness)
+    usual = {sku: median(sharpness) for sku, sharpness in by_sku.items()}
+    of_all = median(photo.facts.sharpness for photo in photos)
+    found = {
+        AdviceKind.BLURRED: (
+            "blurred: take them again with a steady hand",
+            [p for p in photos if p.facts.sharpness < BLURRED * min(usual[p.sku], of_all)],
+        ),
+        AdviceKind.DARK: (
+            "very dark: take them again with more light",
+            [photo for photo in photos if photo.facts.brightness < DARK],
+        ),
+        AdviceKind.TINY: (
+            f"smaller than {TINY} pixels: upload them at full size",
+            [photo for photo in photos if min(photo.facts.width, photo.facts.height) < TINY],
+        ),
+    }
+    return [
+        Advice(
+            kind,
+            f"{_listed([photo.name for photo in bad])} {'is' if len(bad) == 1 else 'are'} {what}.",
+            tuple(dict.fromkeys(photo.sku for photo in bad)),
+            tuple(photo.name for photo in bad[:LISTED]),
+        )
+        for kind, (what, bad) in found.items()
+        if bad
+    ]
+
+
+def _product(sku: str, names: Mapping[str, str]) -> str:
+    name = names.get(sku, sku)
+    return sku if name == sku else f"{name} ({sku})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    if more > 0:
+        return f"{', '.join(names[:NAMED])} and {more} more"
+    return " and ".join(names) if len(names) < NAMED else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"

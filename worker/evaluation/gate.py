@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from worker.evaluation.promotion import Comparison, Promotion
-from worker.training.options import Promote
+from worker.job.options import Promote
+from worker.job.promotion import Comparison, Promotion
 
 Labels = npt.NDArray[np.int64]
 

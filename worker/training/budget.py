@@ -4,12 +4,12 @@ import math
 import time
 from dataclasses import dataclass
 
+from worker.catalogue.dataset import Dataset
 from worker.errors import ErrorCode, JobError
-from worker.training.features import Extractor
-from worker.training.options import Profile
-from worker.training.prepare_dataset import Dataset
-from worker.training.progress import Phase
-from worker.training.views import view_names
+from worker.features.extraction import Extractor
+from worker.job.options import Profile
+from worker.job.progress import Phase
+from worker.photos.augmentation import view_names
 
 FEATURES_SHARE = {Profile.QUICK: 0.9, Profile.STANDARD: 0.4, Profile.THOROUGH: 0.3}
 """Of the budget, what computing features may take; the rest is for what is trained on them."""

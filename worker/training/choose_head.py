@@ -10,10 +10,10 @@ import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize_scalar
 
-from worker.training.familiarity import Seen, learn_familiarity
+from worker.features.scratch import Scratch
 from worker.training.folds import FOLDS, HELD_OUT, Labels
 from worker.training.heads import NEVER, Floats, Head, Moments, discriminant, log_loss
-from worker.training.scratch import Scratch
+from worker.training.out_of_distribution import Seen, learn_familiarity
 
 SHRINKAGES = (0.1, 0.3, 0.6, 1.0)
 MEASURED_AT_MOST = 10_000

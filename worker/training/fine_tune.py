@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from worker.backbone.layers import FEATURES, TAIL, Layer, Layers
+from worker.backbone.architecture import FEATURES, TAIL, Layer, Layers
 from worker.backbone.network import features
+from worker.features.scratch import Scratch
 from worker.training.heads import Head
-from worker.training.scratch import Scratch
 
 BATCH = 32
 # Parts of a batch that are computed beside each other. Their number must not depend on that of the cores.

@@ -12,10 +12,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
-from worker.training.copies import near_copies
-from worker.training.features import Extracted
-from worker.training.photo_facts import PhotoFacts
-from worker.training.scratch import Scratch
+from worker.features.extraction import Extracted
+from worker.features.scratch import Scratch
+from worker.photos.facts import PhotoFacts
+from worker.photos.near_duplicates import near_copies
 
 Labels = npt.NDArray[np.int64]
 Pairs = list[tuple[int, int]]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbone.layers import FEATURES, Layers
-from worker.evaluation.openset import Floats, Rejection, learn_rejection
+from worker.backbone.architecture import FEATURES, Layers
+from worker.catalogue.photo_files import Product
+from worker.evaluation.thresholds import Floats, Rejection, learn_rejection
+from worker.features.extraction import Extracted
+from worker.job.progress import EpochFinished, Phase
 from worker.training.budget import Budget
 from worker.training.choose_head import OutOfFold, choose_head
-from worker.training.features import Extracted
-from worker.training.fetch_photos import Product
 from worker.training.folds import FOLDS, HELD_OUT, Labels, assign_folds
 from worker.training.groups import Groups, group_photos
 from worker.training.heads import Head
-from worker.training.progress import EpochFinished, Phase
 from worker.training.trial import judge
 
 if TYPE_CHECKING:

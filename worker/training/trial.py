@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from worker.evaluation.gate import LEAST_CHANCE, compare
 from worker.training.choose_head import OutOfFold, temperature
-from worker.training.familiarity import Familiarity, Seen, learn_familiarity
 from worker.training.folds import Labels
 from worker.training.heads import Floats, Head
+from worker.training.out_of_distribution import Familiarity, Seen, learn_familiarity
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""Stage 1: from the catalogue's rows to the photo files that are there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from worker.errors import ErrorCode, JobError
+from worker.photos.decode import SkipReason
+
+MIN_PHOTOS = 10
+MIN_PRODUCTS = 2
+MAX_MISSING = 0.1
+NAMED = 5
+# A folder of the storage with photos of other things.
+NEGATIVES = "negatives"
+
+
+@dataclass(frozen=True)
+class CataloguePhoto:
+    """One photo of one active product, as the catalogue has it."""
+
+    product_id: str
+    sku: str
+    name: str
+    file_name: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product with at least one photo; its place in a tuple of products is its output of the model."""
+
+    product_id: str
+    sku: str
+    name: str
+
+
+NO_PRODUCT = Product("", "", "")
+"""What a photo shows that shows none of the products."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's file, its path below the storage for people, and the product that it shows."""
+
+    path: Path
+    name: str
+    product: Product
+
+
+@dataclass(frozen=True)
+class SkippedPhoto:
+    """A photo that cannot be used; `photo` is its path below the storage."""
+
+    photo: str
+    reason: SkipReason
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """The photos of a job in the catalogue's order, and those left out."""
+
+    storage: Path
+    photos: tuple[Photo, ...]
+    skipped: tuple[SkippedPhoto, ...]
+    min_photos: int = MIN_PHOTOS
+    min_products: int = MIN_PRODUCTS
+
+    def require_usable(self) -> None:
+        """Raise JobError `storage_incomplete` when more than 10% of the files are missing, or
+        `insufficient_photos` when fewer photos or products are left than it needs."""
+        missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
+        total = len(self.photos) + len(self.skipped)
+        if len(missing) > MAX_MISSING * total:
+            named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+            raise JobError(
+                ErrorCode.STORAGE_INCOMPLETE,
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {named}. Most likely "
+                f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
+            )
+        products = len({photo.product for photo in self.photos})
+        if len(self.photos) < self.min_photos or products < self.min_products:
+            left_out = f" ({len(self.skipped)} more could not be used)" if self.skipped else ""
+            raise JobError(
+                ErrorCode.INSUFFICIENT_PHOTOS,
+                f"There are {len(self.photos)} usable photos of {products} active products{left_out}; training "
+                f"needs at least {self.min_photos} photos of at least {self.min_products} products. Add photos and "
+                "insert a new job.",
+            )
+
+
+def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+    """Find each photo at `storage/products/<product id>/<file name>`.
+
+    Raises JobError as `PhotoSet.require_usable` does.
+    """
+    photo_set = _find(catalogue, storage)
+    photo_set.require_usable()
+    return photo_set
+
+
+def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+    """Find the photos that show none of the products: those of `catalogue`, and the files below
+    `storage/negatives`. There may be none.
+
+    Raises JobError `storage_incomplete` as `PhotoSet.require_usable` does, OSError when storage fails.
+    """
+    found = _find(catalogue, storage)
+    folder = storage / NEGATIVES
+    others = [
+        Photo(path, path.relative_to(storage).as_posix(), NO_PRODUCT)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    photos = tuple(replace(photo, product=NO_PRODUCT) for photo in found.photos)
+    negatives = PhotoSet(storage, (*photos, *others), found.skipped, min_photos=0, min_products=0)
+    negatives.require_usable()
+    return negatives
+
+
+def split_catalogue(
+    catalogue: Sequence[CataloguePhoto], negatives: Sequence[str]
+) -> tuple[list[CataloguePhoto], list[CataloguePhoto]]:
+    """The rows of products to be recognised, and those of `negatives`, SKUs of products that are not.
+
+    Raises JobError `invalid_options` for a SKU that no active product with a photo has.
+    """
+    unknown = sorted(set(negatives) - {row.sku for row in catalogue})
+    if unknown:
+        raise JobError(
+            ErrorCode.INVALID_OPTIONS,
+            f'"Options" is wrong: negatives: no active product with photos has the SKU {", ".join(unknown)}. '
+            "Correct it and insert a new job.",
+        )
+    named = set(negatives)
+    return [row for row in catalogue if row.sku not in named], [row for row in catalogue if row.sku in named]
+
+
+def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+    photos: list[Photo] = []
+    skipped: list[SkippedPhoto] = []
+    for row in catalogue:
+        relative = PurePosixPath("products", row.product_id, row.file_name)
+        path = storage / relative
+        if row.file_name in ("", ".", "..") or "/" in row.file_name or "\0" in row.file_name:
+            skipped.append(SkippedPhoto(str(relative), SkipReason.UNSAFE_NAME))
+        elif path.is_file():
+            photos.append(Photo(path, str(relative), Product(row.product_id, row.sku, row.name)))
+        else:
+            skipped.append(SkippedPhoto(str(relative), SkipReason.MISSING))
+    return PhotoSet(storage, tuple(photos), tuple(skipped))

@@ -1,0 +1,23 @@
+"""The shop's catalogue: which photos show which product, read from the backend's tables."""
+
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import class_row
+
+from worker.catalogue.photo_files import CataloguePhoto
+from worker.database.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_name("rows.sql"))
+
+
+def read_catalogue(conninfo: str) -> list[CataloguePhoto]:
+    """The photos of all active products, ordered by SKU, then as the backend displays them.
+
+    Raises psycopg.Error.
+    """
+    with (
+        psycopg.connect(conninfo) as connection,
+        connection.cursor(row_factory=class_row(CataloguePhoto)) as cursor,
+    ):
+        return cursor.execute(QUERIES["active_photos"]).fetchall()

@@ -1,0 +1,149 @@
+"""`worker models …`: which models there are, which is active, and which may go."""
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import psycopg
+import typer
+
+from worker.cli.models_text import as_json, described, now_active, story, table
+from worker.database.connection import KEEPALIVES, LIMITS, QUERIES
+from worker.database.migrate import refuse_pending
+from worker.errors import UserError
+from worker.registry.activations import Activation, activations
+from worker.registry.choose import choose, go_back, unknown
+from worker.registry.models import Connection, Registered, all_models, lock
+from worker.registry.prune import put_back, remove, take_out
+from worker.registry.verify import place_of, verify
+from worker.settings import DatabaseSettings, ModelSettings, ShowSettings, load_settings
+
+app = typer.Typer(
+    help="List models, look at one, choose the active one, and remove old ones.", no_args_is_help=True
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Version = Annotated[str, typer.Argument(help="As in `worker models list`.")]
+Reason = Annotated[str | None, typer.Option(help='Why, for "ModelActivations".')]
+Given = TypeVar("Given")
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """List all models, the newest first."""
+    found = _ask(load_settings(DatabaseSettings), all_models)
+    typer.echo(as_json([described(model) for model in found]) if json else table(found))
+
+
+@app.command()
+def show(version: Version, json: Json = False) -> None:
+    """Say everything of a model; where OUTPUT_PATH is set, whether its files are whole, too."""
+    settings = load_settings(ShowSettings)
+    found, audit = _ask(settings, _read_all)
+    models = {model.version: model for model in found}
+    if version not in models:
+        raise unknown(version)
+    history = [each for each in audit if version in (each.version, each.previous_version)]
+    files = _state_of_files(settings.output_path, version)
+    if json:
+        said = {"files": files, "activations": [asdict(each) for each in history]}
+        typer.echo(as_json(described(models[version]) | said))
+    else:
+        typer.echo(story(models[version], files, history))
+
+
+@app.command()
+def activate(version: Version, reason: Reason = None) -> None:
+    """Make a model the active one, if its files are those that were published."""
+
+    async def change(connection: Connection, folder: Path) -> str | None:
+        return await choose(connection, folder, version, _who(), reason)
+
+    typer.echo(now_active(version, _change(change)))
+
+
+@app.command()
+def rollback(reason: Reason = None) -> None:
+    """Make the model active that was before the present one; a second time, the one before that."""
+
+    async def change(connection: Connection, folder: Path) -> tuple[str, str | None]:
+        return await go_back(connection, folder, _who(), reason)
+
+    typer.echo(now_active(*_change(change)))
+
+
+@app.command()
+def prune(keep: Annotated[int, typer.Option(min=1, help="How many of the newest models stay.")]) -> None:
+    """Remove older models and their files, but never the active model nor the one before it."""
+
+    async def change(connection: Connection, folder: Path) -> list[Path]:
+        return await take_out(connection, folder, keep)
+
+    hidden = _change(change)
+    remove(hidden)
+    typer.echo("\n".join(f"Removed {path.name}." for path in hidden) or "There was nothing to remove.")
+
+
+def _ask(settings: DatabaseSettings, question: Callable[[Connection], Awaitable[Given]]) -> Given:
+    async def ask() -> Given:
+        async with _connected(settings) as connection:
+            return await question(connection)
+
+    return asyncio.run(ask())
+
+
+async def _read_all(connection: Connection) -> tuple[list[Registered], list[Activation]]:
+    return await all_models(connection), await activations(connection)
+
+
+def _change(change: Callable[[Connection, Path], Awaitable[Given]]) -> Given:
+    """Change models below OUTPUT_PATH in one transaction, alone."""
+    settings = load_settings(ModelSettings)
+    folder = settings.output_path.absolute()
+
+    async def alone() -> Given:
+        async with _connected(settings) as connection, connection.transaction():
+            await connection.execute(QUERIES["limit_transaction"], LIMITS)
+            await lock(connection)
+            await put_back(connection, folder)
+            return await change(connection, folder)
+
+    try:
+        return asyncio.run(alone())
+    except OSError as error:
+        raise UserError(f"OUTPUT_PATH {folder} cannot be used: {error}. Nothing was changed.") from None
+
+
+@asynccontextmanager
+async def _connected(settings: DatabaseSettings) -> AsyncIterator[Connection]:
+    refuse_pending(settings.database_url)
+    async with await psycopg.AsyncConnection.connect(
+        settings.database_url, autocommit=True, prepare_threshold=None, **KEEPALIVES
+    ) as connection:
+        yield connection
+
+
+def _state_of_files(output_path: Path | None, version: str) -> str:
+    if output_path is None:
+        return "not looked at: OUTPUT_PATH is not set"
+    try:
+        verify(place_of(output_path.absolute(), version))
+    except UserError as error:
+        return str(error)
+    return "whole"
+
+
+def _who() -> str:
+    """Who is at the command line, as far as the operating system knows."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

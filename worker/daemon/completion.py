@@ -1,0 +1,154 @@
+"""The end of a job that succeeded: its row, the model's row and the model's folder, all or none."""
+
+import contextlib
+import json
+from dataclasses import asdict
+
+from worker.database.connection import OUTAGE, Database
+from worker.job.job import TrainedModel
+from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, State
+from worker.registry.folder import VersionFolder, publish, take_back, unpublish
+from worker.registry.models import Active, Model, accuracy_of, activate, active, is_registered, lock, register
+
+NOTES_LENGTH = 1000
+
+
+class ActiveModelChanged(Exception):
+    """Since it was decided what becomes of a job, another model became the active one; `None` is no model."""
+
+    def __init__(self, version: str | None) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+async def deploy(
+    database: Database,
+    queue: JobQueue,
+    claim: Claim,
+    folder: VersionFolder,
+    trained: TrainedModel,
+    *,
+    last_word: bool = False,
+) -> None:
+    """Complete the job, register its model, make the folder visible and the model active if that was decided, in
+    one transaction.
+
+    The job's row comes first: it is locked, and proves that the job is ours, before anything is seen.
+    May be called again after an outage, when nobody knows whether the commit went through.
+    Raises LeaseLost, CancelRequested, OSError, or, unless this is the `last_word`, ActiveModelChanged: then
+    nothing is published; or one of database.OUTAGE. Once the version has a row, its folder stays, whatever is
+    raised.
+    """
+    promotion = trained.promotion
+    try:
+        async with database.transaction() as connection:
+            await queue.complete(connection, claim, folder.version, _result(folder.version, trained))
+            await lock(connection)
+            now = _version(await active(connection))
+            if now != promotion.active_version and not last_word:
+                # An earlier call may have published it, and not have been able to commit.
+                take_back(folder)
+                raise ActiveModelChanged(now)
+            await register(connection, _row(folder, trained))
+            if promotion.activate:
+                await activate(connection, folder.version, promotion.reason, queue.worker_id)
+            publish(folder)
+    except LeaseLost:
+        async with database.transaction() as connection:
+            # By an earlier call, of whose commit nobody heard; even the job's row may be gone since.
+            if await is_registered(connection, folder.version):
+                return
+            state = await queue.look(connection, claim.job_id)
+        unpublish(folder)
+        _raise_cancel(state, claim)
+        raise
+    except (*OUTAGE, ActiveModelChanged):
+        raise
+    except BaseException:
+        # A folder of which nobody can say whether it has a row is left to the removal of orphans.
+        with contextlib.suppress(*OUTAGE):
+            async with database.transaction() as connection:
+                # The commit of a worker that was cancelled may still be on its way.
+                await lock(connection)
+                if not await is_registered(connection, folder.version):
+                    unpublish(folder)
+        raise
+
+
+async def keep_active(database: Database, queue: JobQueue, claim: Claim, version: str) -> None:
+    """Complete a job that had nothing to train with the active model, which must still be `version`.
+
+    May be called again after an outage. Raises LeaseLost, CancelRequested, ActiveModelChanged, or one of
+    database.OUTAGE.
+    """
+    try:
+        async with database.transaction() as connection:
+            # First, as above: an earlier call may have been committed.
+            await queue.complete(connection, claim, version, _unchanged(version, await active(connection)))
+            await lock(connection)
+            now = _version(await active(connection))
+            if now != version:
+                raise ActiveModelChanged(now)
+    except LeaseLost:
+        async with database.transaction() as connection:
+            state = await queue.look(connection, claim.job_id)
+        if state and (state.status, state.lease_version) == ("Completed", claim.lease_version):
+            return
+        _raise_cancel(state, claim)
+        raise
+
+
+def _version(model: Active | None) -> str | None:
+    return model.version if model else None
+
+
+def _raise_cancel(state: State | None, claim: Claim) -> None:
+    if state == State("Running", claim.lease_version, cancel_requested=True):
+        raise CancelRequested from None
+
+
+def _result(version: str, trained: TrainedModel) -> dict[str, object]:
+    return {
+        "version": version,
+        "activated": trained.promotion.activate,
+        "reason": trained.promotion.reason,
+        "accuracy": json.loads(trained.accuracy_metrics),
+        "advice": [asdict(advice) for advice in trained.advice],
+    }
+
+
+def _unchanged(version: str, model: Active | None) -> dict[str, object]:
+    return {
+        "version": version,
+        "activated": True,
+        "reason": "Nothing has changed since the active model was trained.",
+        "accuracy": accuracy_of(model.accuracy_metrics) if model else None,
+        "advice": [],
+    }
+
+
+def _row(folder: VersionFolder, trained: TrainedModel) -> Model:
+    return Model(
+        version=folder.version,
+        model_path=f"models/{folder.version}",
+        accuracy_metrics=trained.accuracy_metrics,
+        photos=trained.photos,
+        products=trained.products,
+        notes=_notes(trained),
+    )
+
+
+def _notes(trained: TrainedModel) -> str | None:
+    skipped = _skipped(trained.skipped)
+    if trained.promotion.activate:
+        return skipped or None
+    reason = f"Not activated: {trained.promotion.reason}"
+    room = NOTES_LENGTH - len(skipped) - 1
+    return f"{reason if len(reason) <= room else reason[: room - 1] + '…'} {skipped}".strip()
+
+
+def _skipped(skipped: dict[str, int]) -> str:
+    if not skipped:
+        return ""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+    return f"{sum(skipped.values())} photos were left out: {reasons}."

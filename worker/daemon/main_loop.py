@@ -1,0 +1,202 @@
+"""The daemon behind `worker run` and `worker train`: claims jobs and works on them, one at a time."""
+
+import asyncio
+import os
+import random
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from worker.daemon.attempt import Attempt
+from worker.daemon.child_process import Children
+from worker.daemon.health import keep_touching
+from worker.daemon.shutdown import Shutdown
+from worker.database.connection import OUTAGE, Database
+from worker.database.migrate import refuse_pending
+from worker.errors import UserError
+from worker.events import Event
+from worker.queue.jobs import JobQueue
+from worker.queue.lease import Lease
+from worker.queue.wakeup import Wakeup
+from worker.registry.models import is_registered, lock
+from worker.registry.orphans import remove_orphans, remove_staged
+from worker.registry.prune import pruned, put_back
+from worker.settings import Settings
+
+MAX_OUTAGE_PAUSE = 5.0
+# A wrong database knows none of the folders, and there may be very many.
+NAMED_ORPHANS = 20
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """A worker process; `work` is its main loop."""
+
+    def __init__(self, settings: Settings, database: Database, children: Children) -> None:
+        self.settings = settings
+        self.database = database
+        self.children = children
+        self.models = settings.output_path.absolute()
+        self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
+        self.wakeup = Wakeup(settings.listen_url or settings.database_url)
+        self.shutdown = Shutdown()
+        self._has_begun = False
+
+    async def begin(self) -> None:
+        """Once: raise UserError unless every migration is applied, and remove what dead workers left."""
+        if not self._has_begun:
+            # Says so when Postgres is away, before a connection of another kind is tried.
+            async with self.database.transaction():
+                pass
+            await asyncio.to_thread(refuse_pending, self.settings.database_url)
+            await self._remove_orphans()
+            self._has_begun = True
+
+    async def _remove_orphans(self) -> None:
+        try:
+            async with self.database.transaction() as connection:
+                if pruned(self.models):
+                    # One that is being pruned at this moment is nobody's orphan.
+                    await lock(connection)
+                    await put_back(connection, self.models)
+                orphans = await remove_orphans(
+                    self.models,
+                    is_held=lambda name: self.queue.is_held(connection, name),
+                    is_registered=lambda version: is_registered(connection, version),
+                    ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
+                    is_result=lambda version: self.queue.is_result(connection, version),
+                )
+        except PermissionError as error:
+            raise UserError(
+                f"OUTPUT_PATH {self.models} cannot be used: {error}. No job was claimed."
+            ) from None
+        self._log_removed(orphans.removed)
+        if orphans.left:
+            paths = [str(path) for path in orphans.left[:NAMED_ORPHANS]]
+            log.warning(Event.ORPHANS_LEFT, count=len(orphans.left), paths=paths)
+
+    def _log_removed(self, paths: list[Path]) -> None:
+        for path in paths:
+            log.info(Event.ORPHAN_REMOVED, path=str(path))
+
+    async def work(self, *, until_idle: bool) -> None:
+        """Work on one due job after another until SIGTERM or SIGINT, or until none is left."""
+        failures = 0
+        while not self.shutdown.asked.is_set():
+            self.wakeup.event.clear()
+            try:
+                await self.begin()
+                if await self.work_on_one() is None:
+                    if until_idle:
+                        return
+                    await self._pause(await self._seconds_to_sleep())
+                failures = 0
+            except OUTAGE:
+                await self._pause(random.uniform(0.5, 1.0) * min(0.5 * 2**failures, MAX_OUTAGE_PAUSE))
+                failures += 1
+
+    async def work_on_one(self, job_id: uuid.UUID | None = None) -> bool | None:
+        """Claim a job, or the one given, and work on it to its end.
+
+        True when it completed, false when not, `None` when there was none. Raises one of database.OUTAGE.
+        """
+        asked = time.monotonic()
+        async with self.database.transaction() as connection:
+            rescued = await self.queue.rescue(connection)
+            claim = await self.queue.claim(connection, job_id)
+        for lost in rescued:
+            log.warning(Event.JOB_RESCUED, **asdict(lost) | {"job_id": str(lost.job_id)})
+            self._log_removed(remove_staged(self.models, lost.name))
+        if claim is None:
+            return None
+        job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
+        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(claim.waited.total_seconds(), 3))
+        lease = Lease(self.database, self.queue, claim, asked)
+        attempt = Attempt(self.settings, self.database, self.queue, lease, self.children, job_log)
+        return await attempt.run(self.shutdown)
+
+    async def _seconds_to_sleep(self) -> float:
+        """Until the next job is due or the next lease ends, but not longer than POLL_SECONDS."""
+        async with self.database.transaction() as connection:
+            due = await self.queue.seconds_until_next(connection)
+        longest = self.settings.poll_seconds
+        # Not all workers at the same moment, and not again and again for a row that another one has locked.
+        return longest if due is None else min(longest, max(due, 0.0) + random.uniform(0.05, 0.25))
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not past a notification or a signal."""
+        waits = {asyncio.create_task(event.wait()) for event in (self.wakeup.event, self.shutdown.asked)}
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def run(settings: Settings, *, until_idle: bool) -> None:
+    """`worker run`: returns after a signal, or with `until_idle` when no job is due. Raises UserError."""
+    async with _daemon(settings) as daemon:
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = (
+                    group.create_task(daemon.wakeup.listen()),
+                    group.create_task(keep_touching(settings.health_file)),
+                )
+                await daemon.work(until_idle=until_idle)
+                for task in background:
+                    task.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+
+async def train(settings: Settings, job_id: uuid.UUID) -> bool:
+    """`worker train`: work on the given pending job; whether it completed. Raises UserError."""
+    async with _daemon(settings) as daemon:
+        try:
+            await daemon.begin()
+            completed = await daemon.work_on_one(job_id)
+            if completed is not None:
+                return completed
+            async with daemon.database.transaction() as connection:
+                state = await daemon.queue.look(connection, job_id)
+        except OUTAGE as error:
+            raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
+    if state is None:
+        raise UserError(f'There is no job {job_id} in "TrainingJobs".')
+    raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")
+
+
+@asynccontextmanager
+async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "BASE_WEIGHTS": settings.base_weights,
+        "CACHE_PATH": str(settings.cache_path),
+    }
+    children = Children(environment, settings.warm_standby, log)
+    async with Database(settings.database_url) as database:
+        daemon = Daemon(settings, database, children)
+        structlog.contextvars.bind_contextvars(worker=daemon.queue.worker_id)
+        daemon.shutdown.on_signals()
+        log.info(
+            Event.WORKER_STARTED,
+            storage_path=str(settings.storage_path),
+            output_path=str(settings.output_path),
+            base_weights=settings.base_weights,
+            lease_seconds=settings.lease_seconds,
+        )
+        try:
+            async with children:
+                yield daemon
+        finally:
+            log.info(Event.WORKER_STOPPED)
+
+
+def new_worker_id() -> str:
+    """New for every process; the host and the process stand in it for people."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

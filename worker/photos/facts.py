@@ -1,0 +1,129 @@
+"""What is to be known of a photo besides its features: for grouping photos, and for advice to the shop."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from worker.photos.decode import OpenPhoto
+
+AREA: Final = 65_536
+"""Sharpness and brightness are of the photo scaled, not stretched, to about so many pixels.
+
+Fewer than nearly any photo has, so that a small photo of a thing is as sharp as a large one, within a quarter.
+"""
+
+HASHED_SIDE: Final = 32
+"""The perceptual hash is of the photo stretched to so many pixels each way."""
+
+LEAST_CONTRAST: Final = 2.0
+"""Where the luma there deviates by less, of 255, noise and not the picture would decide the hash."""
+
+NO_STRUCTURE: Final = 0
+"""The perceptual hash of a photo that shows nothing. No other photo has it: the mean luma sets a bit."""
+
+FIRST_YEAR: Final = 1995
+"""EXIF is as old; an earlier year is that of a clock which was never set."""
+
+DTYPES: Final = {
+    "width": np.int64,
+    "height": np.int64,
+    "sharpness": np.float64,
+    "brightness": np.float64,
+    "perceptual_hash": np.uint64,
+    "taken_at": np.float64,
+}
+
+RECIPE: Final[dict[str, object]] = {
+    "fields": list(DTYPES),
+    "luma": f"ITU-R 601-2, bilinear to {AREA} pixels",
+    "sharpness": "variance of the Laplacian of 4 neighbours",
+    "perceptual_hash": f"DCT, 64 bits of {HASHED_SIDE} x {HASHED_SIDE}, from a contrast of {LEAST_CONTRAST}",
+    "taken_at": f"DateTimeOriginal and SubSecTimeOriginal, from {FIRST_YEAR}",
+}
+"""What makes facts other ones than they were before this changed."""
+
+_TAKEN: Final = re.compile(
+    r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)[\s\0]*\.(\d{1,9})?.*", re.ASCII | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """A photo's size, how well it was taken, what it looks like from afar, and when it was taken.
+
+    `width` and `height` are of the file's picture in pixels, upright. `brightness` is the mean luma, 0 to 1.
+
+    `sharpness` is the variance of the Laplacian of the luma, in squared levels of 0 to 255 (Pech-Pacheco et al.,
+    ICPR 2000), of AREA pixels whatever the photo's size: 0 for a single colour, hundreds for crisp detail, a
+    tenth of that out of focus. It grows with the squared contrast, so it compares photos of like things.
+
+    `perceptual_hash` is pHash, 64 bits (Zauner, 2010), or NO_STRUCTURE; `near_copies` compares them.
+
+    `taken_at` is the camera's clock in seconds: as if it showed UTC, since 1970. Its differences mean something
+    between photos of one camera. None where EXIF has no time, or nonsense.
+    """
+
+    width: int
+    height: int
+    sharpness: float
+    brightness: float
+    perceptual_hash: int
+    taken_at: float | None
+
+
+def photo_facts(opened: OpenPhoto) -> PhotoFacts:
+    """Measure a decoded photo. Safe to call from many threads."""
+    luma = _luma(opened.detail)
+    return PhotoFacts(
+        width=opened.width,
+        height=opened.height,
+        sharpness=float(ndimage.laplace(luma, mode="nearest").var()),
+        brightness=float(luma.mean()) / 255,
+        perceptual_hash=_perceptual_hash(opened.whole),
+        taken_at=_taken_at(opened.taken),
+    )
+
+
+def pack(facts: PhotoFacts) -> dict[str, npt.NDArray[Any]]:
+    """Each fact as an array of shape [] and the dtype of DTYPES; a time that is not known is NaN."""
+    values = asdict(facts) | ({"taken_at": math.nan} if facts.taken_at is None else {})
+    return {name: np.array(values[name], dtype) for name, dtype in DTYPES.items()}
+
+
+def unpack(arrays: Mapping[str, npt.NDArray[Any]]) -> PhotoFacts:
+    """What `pack` packed."""
+    values = {name: arrays[name].item() for name in DTYPES}
+    return PhotoFacts(**values | ({"taken_at": None} if math.isnan(values["taken_at"]) else {}))
+
+
+def _luma(image: Image.Image) -> npt.NDArray[np.float32]:
+    scale = math.sqrt(AREA / (image.width * image.height))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.array(image.convert("L").resize(size, Image.Resampling.BILINEAR), np.float32)
+
+
+def _perceptual_hash(image: Image.Image) -> int:
+    small = image.convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.LANCZOS)
+    if np.asarray(small).std() < LEAST_CONTRAST:
+        return NO_STRUCTURE
+    return int(str(imagehash.phash(small)), 16)
+
+
+def _taken_at(taken: str) -> float | None:
+    if not (found := _TAKEN.fullmatch(taken)):
+        return None
+    *clock, fraction = found.groups(default="0")
+    try:
+        time = datetime(*map(int, clock), tzinfo=UTC)  # type: ignore[arg-type, misc]
+    except ValueError:
+        return None
+    return time.timestamp() + float(f"0.{fraction}") if time.year >= FIRST_YEAR else None

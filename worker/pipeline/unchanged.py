@@ -1,0 +1,24 @@
+"""Whether there is anything to train at all."""
+
+import json
+
+from worker.job.job import ActiveModel
+from worker.job.options import Options
+
+# They say when to train and what to do with the result, not what the result is.
+NO_PART = {"force", "promote"}
+
+
+def is_unchanged(active: ActiveModel, fingerprint: str, options: Options) -> bool:
+    """Whether the active model came of the same photos, backbone and options, and the job does not insist."""
+    try:
+        metadata = json.loads((active.folder / "metadata.json").read_bytes())
+        before, asked = metadata["fingerprint"], Options.model_validate(_only_options(metadata["training"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+    mine, theirs = (each.model_dump(exclude=NO_PART) for each in (options, asked))
+    return not options.force and before == fingerprint and mine == theirs
+
+
+def _only_options(training: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in training.items() if key in Options.model_fields}
