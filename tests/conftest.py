@@ -17,8 +17,8 @@ from psycopg import sql
 from demo.draw_catalogue import draw_catalogue
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
-from tests.shop import Shop
-from tests.trained_here import TrainedHere, train_here
+from tests.support.shop import Shop
+from tests.support.trained_here import TrainedHere, train_here
 from worker.database.migrate import MIGRATIONS, migrate
 
 

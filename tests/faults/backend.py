@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from tests.faults.workers import DEADLINE, Worker, wait_until
-from tests.registered import assert_audit_holds
-from tests.shop import Shop
+from tests.support.registered import assert_audit_holds
+from tests.support.shop import Shop
 from worker.events import Event
 
 

@@ -24,7 +24,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.chaos_audit import Audit
 from tests.faults.chaos_history import history, longest_return, remember
 from tests.faults.workers import Worker, Workers
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.database.migrate import MIGRATIONS, migrate
 from worker.events import Event
 

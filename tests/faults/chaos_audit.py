@@ -10,8 +10,8 @@ from uuid import UUID
 
 from tests.faults.chaos_history import Change
 from tests.faults.stub_child import FILES
-from tests.registered import assert_audit_holds
-from tests.shop import Shop
+from tests.support.registered import assert_audit_holds
+from tests.support.shop import Shop
 from worker.events import Event
 from worker.registry.folder import STAGING
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from tests.shop import Shop
+from tests.support.shop import Shop
 
 CREATE = """
 CREATE TABLE history (

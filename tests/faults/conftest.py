@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.workers import Workers
-from tests.shop import Shop
+from tests.support.shop import Shop
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tests.faults.backend import (
     wait_for_deploy,
 )
 from tests.faults.workers import Workers, wait_until
-from tests.registered import activate, active, assert_audit_holds, audit, changes, publish
-from tests.shop import Shop
+from tests.support.registered import activate, active, assert_audit_holds, audit, changes, publish
+from tests.support.shop import Shop
 from worker.events import Event
 from worker.registry.verify import verify
 

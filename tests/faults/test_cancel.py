@@ -17,7 +17,7 @@ from tests.faults.backend import (
     status,
 )
 from tests.faults.workers import Workers
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 from worker.job.progress import Stage
 

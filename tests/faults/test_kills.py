@@ -19,7 +19,7 @@ from tests.faults.backend import (
     wait_for_deploy,
 )
 from tests.faults.workers import Worker, Workers, wait_until
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 from worker.job.progress import Stage
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.backend import commits_held, wait_for_commit
 from tests.faults.stub_model import stub_model
-from tests.registered import assert_audit_holds, changes, insert_row
-from tests.shop import Shop
+from tests.support.registered import assert_audit_holds, changes, insert_row
+from tests.support.shop import Shop
 from worker.daemon.completion import ActiveModelChanged, deploy, keep_active
 from worker.database.connection import Database
 from worker.queue.jobs import Claim, JobQueue

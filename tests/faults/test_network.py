@@ -12,7 +12,7 @@ import pytest
 from tests.faults.backend import assert_published_once, commits_held, status, wait_for_commit
 from tests.faults.proxy import Proxy
 from tests.faults.workers import Worker, Workers, living, wait_until
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 
 ENDED = ("Completed", "Failed", "Cancelled")

@@ -2,7 +2,7 @@
 
 from tests.faults.backend import insert_job
 from tests.faults.workers import Workers
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 
 # The converter's process is started just before this stage, and needs a while to begin.

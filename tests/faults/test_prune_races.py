@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.registered import activate, active, assert_audit_holds, publish
-from tests.shop import Shop
+from tests.support.registered import activate, active, assert_audit_holds, publish
+from tests.support.shop import Shop
 from worker.errors import UserError
 from worker.registry.models import lock
 from worker.registry.prune import remove, take_out

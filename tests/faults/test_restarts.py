@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.backend import assert_published_once, status
 from tests.faults.workers import Workers, wait_until
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.database.migrate import MIGRATIONS, migrate
 from worker.events import Event
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")

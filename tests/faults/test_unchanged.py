@@ -8,8 +8,8 @@ import pytest
 
 from tests.faults.backend import completed_at_once, files, insert_job, stands_still
 from tests.faults.workers import Workers
-from tests.registered import activate, active, changes, publish
-from tests.shop import Shop
+from tests.support.registered import activate, active, changes, publish
+from tests.support.shop import Shop
 from worker.events import Event
 from worker.registry.verify import verify
 

@@ -15,7 +15,7 @@ from tests.faults.backend import (
     wait_for_deploy,
 )
 from tests.faults.workers import Workers
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.registry.folder import STAGING, discard, reserve
 from worker.registry.orphans import Orphans, remove_orphans
 

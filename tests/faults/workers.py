@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tests.shop import Shop
+from tests.support.shop import Shop
 from worker.events import Event
 
 DEADLINE = 100.0

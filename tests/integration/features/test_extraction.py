@@ -1,0 +1,466 @@
+"""Features are computed once for each content and view, and what they rest on never gets mixed up."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from tests.support.trained_here import catalogue_of
+from worker.backbone.architecture import ACTIVATIONS, FEATURES
+from worker.backbone.cache import FORMAT, CompiledBackbone, compiled_backbone
+from worker.backbone.engine import litert_engine, make_engine, tensorflow_engine
+from worker.catalogue.dataset import Dataset, prepare_dataset
+from worker.catalogue.photo_files import fetch_photos
+from worker.cores import usable_cores
+from worker.errors import ErrorCode, JobError
+from worker.features.extraction import Extracted, Extractor
+from worker.features.scratch import Scratch
+from worker.features.store import FeatureStore
+from worker.photos.augmentation import RECIPE as VIEWS_RECIPE
+from worker.photos.augmentation import make_view, view_names
+from worker.photos.decode import RECIPE, SIDE, SkipReason, decode_photo, open_photo
+from worker.photos.facts import photo_facts
+
+ROOMY = 1 << 30
+TWO = view_names(2)
+
+
+@pytest.fixture(scope="module")
+def backbone(cache: Path) -> CompiledBackbone:
+    return compiled_backbone("random", cache)
+
+
+@pytest.fixture
+def storage(drawn_photos: Path, tmp_path: Path) -> Path:
+    """A storage with three photos of each of the four drawn products, to change at will."""
+    for folder in drawn_photos.iterdir():
+        target = tmp_path / "storage" / "products" / folder.name
+        target.mkdir(parents=True)
+        for file in sorted(folder.iterdir())[:3]:
+            shutil.copy(file, target)
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "features", ROOMY)
+
+
+def prepared(storage: Path) -> Dataset:
+    return prepare_dataset(fetch_photos(catalogue_of(storage / "products"), storage), lambda done: None)
+
+
+def extract(
+    backbone: CompiledBackbone,
+    store: FeatureStore,
+    dataset: Dataset,
+    views: tuple[str, ...] = TWO,
+    keep_activations: bool = False,
+) -> Extracted:
+    return Extractor(backbone, store, keep_activations).extract(dataset, views)
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def is_facts(entry: Path) -> bool:
+    return b'"perceptual_hash"' in entry.read_bytes()
+
+
+def all_of(rows: Scratch | None) -> npt.NDArray[Any]:
+    assert rows is not None
+    return rows.read(np.arange(len(rows)))
+
+
+def test_what_was_computed_once_comes_from_the_store(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    dataset = prepared(storage)
+    steps: list[int] = []
+    first = Extractor(backbone, store, keep_activations=True).extract(dataset, TWO, steps.append)
+    assert steps == list(range(1, 13))
+    assert first.computed == 24
+    assert first.features.shape == (12, 2, FEATURES)
+    assert all_of(first.activations).shape == (12, 2, *ACTIVATIONS)
+    second = extract(backbone, store, dataset, keep_activations=True)
+    assert second.computed == 0
+    assert np.array_equal(all_of(second.features), all_of(first.features))
+    assert np.array_equal(all_of(second.activations), all_of(first.activations))
+    without = extract(backbone, store, dataset)
+    assert (without.computed, without.activations) == (0, None)
+    assert extract(backbone, store, dataset, view_names(3)).computed == 12
+
+
+def test_ten_new_photos_are_all_that_is_computed(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, drawn_photos: Path
+) -> None:
+    assert extract(backbone, store, prepared(storage)).computed == 24
+    for folder, count in zip(sorted(drawn_photos.iterdir()), (5, 0, 4, 1), strict=True):
+        for file in sorted(folder.iterdir())[3 : 3 + count]:
+            shutil.copy(file, storage / "products" / folder.name)
+    extracted = extract(backbone, store, prepared(storage))
+    assert (len(extracted.features), extracted.computed) == (22, 20)
+
+
+def test_a_photo_under_another_name_and_product_is_the_same_photo(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    extract(backbone, store, prepared(storage))
+    first, second, *_ = sorted((storage / "products").iterdir())
+    original = min(first.iterdir())
+    shutil.copy(original, second / "copy.jpg")
+    dataset = prepared(storage)
+    extracted = extract(backbone, store, dataset)
+    assert (len(extracted.features), extracted.computed) == (13, 0)
+    names = [photo.path.name for photo in dataset.photos]
+    one, other = names.index("copy.jpg"), names.index(original.name)
+    assert dataset.sha256[one] == dataset.sha256[other]
+    assert np.array_equal(extracted.features.read([one]), extracted.features.read([other]))
+
+
+def test_other_weights_recipes_and_backbones_are_never_mixed_up(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = prepared(storage)
+    assert extract(backbone, store, dataset, ("whole",)).computed == 12
+    others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
+    assert extract(others, store, dataset, ("whole",)).computed == 12
+    changes: list[tuple[str, object]] = [
+        ("worker.features.extraction.RECIPE", {**RECIPE, "fit": "cropped"}),
+        ("worker.photos.augmentation.RECIPE", {**VIEWS_RECIPE, "stretch": 0.5}),
+        ("worker.features.extraction.FORMAT", FORMAT + 1),
+    ]
+    for changed, value in changes:
+        with monkeypatch.context() as patch:
+            patch.setattr(changed, value)
+            assert extract(backbone, store, dataset, ("whole",)).computed == 12
+    assert extract(backbone, store, dataset, ("whole",)).computed == 0
+
+
+def test_a_damaged_entry_is_computed_again(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, tmp_path: Path
+) -> None:
+    dataset = prepared(storage)
+    expected = all_of(extract(backbone, store, dataset).features)
+    entries = [path for path in kept(tmp_path / "features") if not is_facts(path)]
+    entries[3].write_bytes(entries[3].read_bytes()[:-1])
+    entries[7].write_bytes(entries[8].read_bytes()[::-1])
+    entries[11].unlink()
+    again = extract(backbone, store, dataset)
+    assert (again.computed, store.damaged) == (3, 2)
+    assert np.array_equal(all_of(again.features), expected)
+    assert extract(backbone, store, dataset).computed == 0
+
+
+def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = prepared(storage)
+    first = extract(backbone, store, dataset)
+    expected = [photo_facts(open_photo(photo.path, photo.path.read_bytes())) for photo in dataset.photos]
+    assert list(first.facts) == expected
+    assert len(set(expected)) == 12
+    # Facts are the photo's alone: they stay what they are with other weights.
+    others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
+    monkeypatch.setattr("worker.features.extraction.photo_facts", None)
+    assert extract(others, store, dataset).facts == first.facts
+    for name in ("open_photo", "read_photo"):
+        monkeypatch.setattr(f"worker.features.extraction.{name}", None)
+    again = extract(backbone, store, dataset)
+    assert (again.facts, again.computed) == (first.facts, 0)
+
+
+def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
+    backbone: CompiledBackbone,
+    store: FeatureStore,
+    storage: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset = prepared(storage)
+    first = extract(backbone, store, dataset)
+    facts = [entry for entry in kept(tmp_path / "features") if is_facts(entry)]
+    assert len(facts) == 12
+    facts[0].unlink()
+    facts[1].write_bytes(b"torn")
+    monkeypatch.setattr("worker.features.extraction.make_engine", None)
+    again = extract(backbone, store, dataset)
+    assert (again.facts, again.computed, store.damaged) == (first.facts, 0, 1)
+    assert [entry for entry in kept(tmp_path / "features") if is_facts(entry)] == facts
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.features.extraction.FACTS", {"sharpness": "of another kind"})
+        assert extract(backbone, store, dataset).computed == 0
+    assert len([entry for entry in kept(tmp_path / "features") if is_facts(entry)]) == 24
+
+
+def test_a_store_that_cannot_be_written_costs_time_only(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, tmp_path: Path
+) -> None:
+    dataset = prepared(storage)
+    expected = all_of(extract(backbone, store, dataset).features)
+    (tmp_path / "file").write_text("not a folder")
+    useless = FeatureStore(tmp_path / "file" / "features", ROOMY)
+    for _ in range(2):
+        extracted = extract(backbone, useless, dataset)
+        assert extracted.computed == 24
+        assert np.array_equal(all_of(extracted.features), expected)
+    assert isinstance(useless.fault, NotADirectoryError)
+
+
+def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    folder = min((storage / "products").iterdir())
+    whole = min(folder.iterdir()).read_bytes()
+    (folder / "a.jpg").write_text("no photo")
+    (folder / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "c.jpg").write_bytes(whole + b"end")
+    (folder / "d.jpg").write_bytes(whole)
+    dataset = prepared(storage)
+    (folder / "c.jpg").unlink()
+    extracted = extract(backbone, store, dataset)
+    assert {Path(photo.photo).name: photo.reason for photo in extracted.dataset.skipped} == {
+        "a.jpg": SkipReason.NOT_AN_IMAGE,
+        "b.jpg": SkipReason.TRUNCATED,
+        "c.jpg": SkipReason.MISSING,
+    }
+    names = [photo.path.name for photo in extracted.dataset.photos]
+    assert (
+        len(names) == len(extracted.features) == len(extracted.dataset.sha256) == len(extracted.facts) == 13
+    )
+    alone = litert_engine(backbone)
+    for place in (0, names.index("d.jpg"), 12):
+        seen = alone(decode_photo(extracted.dataset.photos[place].path)[None]).features[0]
+        assert np.array_equal(extracted.features.read_at(np.array([place]), np.array([0]))[0], seen)
+        path = extracted.dataset.photos[place].path
+        assert extracted.facts[place] == photo_facts(open_photo(path, path.read_bytes()))
+
+
+def test_too_few_readable_photos_are_too_few_photos(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    for file in sorted(storage.rglob("*.jpg"))[:3]:
+        file.write_text(f"no photo, but bytes: {file}")
+    with pytest.raises(JobError) as raised:
+        extract(backbone, store, prepared(storage))
+    assert raised.value.code == ErrorCode.INSUFFICIENT_PHOTOS
+    assert "There are 9 usable photos of 3 active products (3 more could not be used)" in raised.value.message
+
+
+def test_photos_that_vanish_are_the_storages_fault(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    dataset = prepared(storage)
+    shutil.rmtree(storage / "products")
+    with pytest.raises(JobError) as raised:
+        extract(backbone, store, dataset)
+    assert raised.value.code == ErrorCode.STORAGE_INCOMPLETE
+
+
+def test_a_photo_replaced_after_it_was_read_is_not_kept_as_what_it_was(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    dataset = prepared(storage)
+    before, after = dataset.photos[0].path, dataset.photos[11].path
+    original = before.read_bytes()
+    before.write_bytes(after.read_bytes())
+    assert extract(backbone, store, dataset).computed == 24
+    before.write_bytes(original)
+    again = extract(backbone, store, prepared(storage))
+    assert again.computed == 2
+    seen = litert_engine(backbone)(decode_photo(before)[None]).features[0]
+    assert np.array_equal(again.features.read([0])[0, 0], seen)
+
+
+def test_an_error_of_the_storage_ends_the_extraction(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+) -> None:
+    dataset = prepared(storage)
+    dataset.photos[5].path.unlink()
+    dataset.photos[5].path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        extract(backbone, store, dataset)
+
+
+def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store(
+    backbone: CompiledBackbone, store: FeatureStore, storage: Path, drawn_photos: Path
+) -> None:
+    for folder in drawn_photos.iterdir():
+        for file in folder.iterdir():
+            shutil.copy(file, storage / "products" / folder.name)
+    dataset = prepared(storage)
+    dataset.photos[0].path.unlink()
+    dataset.photos[31].path.write_text("no photo")
+    extractor = Extractor(backbone, store, keep_activations=False)
+    assert extractor.probe(dataset, ("whole",)) == 16
+    left = extractor.extract(dataset, ("whole",))
+    assert left.computed == 30 - 14
+    few = replace(
+        dataset, photo_set=replace(dataset.photo_set, photos=dataset.photos[1:5]), sha256=dataset.sha256[1:5]
+    )
+    assert extractor.probe(few, ("whole",)) == 4
+
+
+def test_litert_and_tensorflow_agree(backbone: CompiledBackbone, drawn_photos: Path) -> None:
+    import tensorflow as tf
+
+    from worker.backbone.network import activations, as_tensors, features
+
+    photos = [decode_photo(file) for file in sorted(drawn_photos.rglob("*.jpg"))[::8]]
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    views = np.stack([*photos, noise, np.zeros_like(noise), np.full_like(noise, 255)])
+    tensors = as_tensors(backbone.layers)
+    entering = activations(tensors, tf.constant(views.astype(np.float32)))
+    expected = features(tensors, entering).numpy().astype(np.float16).astype(np.float32)
+    for engine in (litert_engine(backbone), tensorflow_engine(backbone), make_engine(backbone)):
+        seen = engine(views)
+        assert seen.features.dtype == seen.activations.dtype == np.float16
+        assert np.abs(seen.features - expected).max() <= 2e-3
+        scale = np.abs(entering).max()
+        assert np.abs(seen.activations - entering.numpy()).max() <= 2e-3 * scale
+    assert np.abs(expected[0] - expected[1]).max() > 0.02, "unlike photos have unlike features"
+
+
+def test_tensorflow_on_a_gpu_agrees_with_litert(backbone: CompiledBackbone, drawn_photos: Path) -> None:
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.skip("TensorFlow sees no GPU on this machine")
+    views = np.stack([decode_photo(file) for file in sorted(drawn_photos.rglob("*.jpg"))[:4]])
+    on_gpu, expected = make_engine(backbone)(views), litert_engine(backbone)(views)
+    assert np.abs(on_gpu.features.astype(np.float32) - expected.features).max() <= 1e-2
+
+
+def test_views_are_of_the_content_and_the_name_and_of_nothing_else(drawn_photos: Path) -> None:
+    path, other, *_ = sorted(drawn_photos.rglob("*.jpg"))
+    photo = open_photo(path, path.read_bytes())
+    names = view_names(6)
+    assert names[0] == "whole"
+    assert len(set(names)) == 6
+    views = [make_view(photo, "ab" * 32, name) for name in names]
+    assert np.array_equal(views[0], decode_photo(path))
+    again = open_photo(other, path.read_bytes())
+    for name, view in zip(names, views, strict=True):
+        assert view.shape == (SIDE, SIDE, 3)
+        assert np.array_equal(view, make_view(again, "ab" * 32, name))
+    assert len({view.tobytes() for view in views}) == 6
+    assert not np.array_equal(views[1], make_view(photo, "cd" * 32, names[1]))
+    assert view_names(9)[:6] == names
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (2500, 3), (451, 449)])
+def test_a_photo_of_any_shape_has_views(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "photo.png")
+    photo = open_photo(tmp_path / "photo.png", (tmp_path / "photo.png").read_bytes())
+    for name in view_names(12):
+        view = make_view(photo, "ef" * 32, name)
+        assert view.shape == (SIDE, SIDE, 3)
+        assert np.ptp(view, axis=(0, 1)).max() <= 1, "one colour stays one colour"
+
+
+def test_scratch_keeps_rows_and_gives_them_in_any_order() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(20, 3, 4, 5)).astype(np.float16)
+    scratch = Scratch(20, (3, 4, 5), np.float16)
+    for place in random.permutation(20):
+        scratch.write(int(place), rows[place])
+    assert (len(scratch), scratch.shape) == (20, (20, 3, 4, 5))
+    order = np.array([7, 0, 19, 7])
+    assert np.array_equal(scratch.read(order), rows[order])
+    assert np.array_equal(scratch.read([3]), rows[3:4])
+    columns = np.array([2, 0, 1, 1])
+    assert np.array_equal(scratch.read_at(order, columns), rows[order, columns])
+    assert scratch.read(np.zeros(0, np.int64)).shape == (0, 3, 4, 5)
+    chunks = list(scratch.chunks(np.arange(20), 8))
+    assert [len(chunk) for chunk in chunks] == [8, 8, 4]
+    assert np.array_equal(np.concatenate(chunks), rows)
+    assert list(scratch.chunks(np.zeros(0, np.int64), 8)) == []
+
+
+def test_scratch_converts_what_is_written_and_replaces_it() -> None:
+    scratch = Scratch(2, (2, 3), np.float16)
+    wide = np.arange(12, dtype=np.float64).reshape(4, 3)
+    scratch.write(0, wide[:2])
+    scratch.write(1, wide[::2])
+    assert np.array_equal(scratch.read([0, 1]), np.stack([wide[:2], wide[::2]]))
+    scratch.write(0, wide[2:])
+    assert np.array_equal(scratch.read([0, 1]), np.stack([wide[2:], wide[::2]]))
+    with pytest.raises(IndexError):
+        scratch.write(2, wide[:2])
+    with pytest.raises(IndexError):
+        scratch.read([2])
+
+
+def test_some_rows_of_scratch_are_the_same_file_and_stay_when_the_whole_is_gone() -> None:
+    scratch = Scratch(6, (2, 1), np.float32)
+    for row in range(6):
+        scratch.write(row, np.array([[row], [-row]]))
+    part = scratch.only(np.array([5, 1, 3]))
+    assert (len(part), part.shape) == (3, (3, 2, 1))
+    assert part.read([0, 1, 2])[:, 0, 0].tolist() == [5, 1, 3]
+    less = part.only(np.array([2, 0]))
+    assert less.read_at(np.array([0, 1]), np.array([1, 0])).tolist() == [[-3], [5]]
+    less.write(0, np.array([[30], [31]]))
+    assert scratch.read([3])[0].tolist() == [[30], [31]]
+    assert len(scratch) == 6
+    del scratch, part
+    assert less.read([1])[0].tolist() == [[5], [-5]]
+
+
+def v2(folder: Path, text: str) -> None:
+    (folder / "cpu.max").write_text(text)
+
+
+def v1(folder: Path, text: str) -> None:
+    quota, _, period = text.partition(" ")
+    (folder / "cpu").mkdir()
+    (folder / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    if period:
+        (folder / "cpu" / "cpu.cfs_period_us").write_text(f"{period}\n")
+
+
+@pytest.mark.parametrize("write", [v2, v1])
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [
+        ("100000 100000", 1),
+        ("50000 100000", 1),
+        ("1000 100000", 1),
+        ("150000 100000", 2),
+        ("6400000 100000", None),
+        ("-1 100000", None),
+        ("0 100000", None),
+        ("100000 0", None),
+        ("100000", None),
+        ("many 100000", None),
+        ("", None),
+    ],
+)
+def test_a_containers_cpu_limit_counts(
+    write: Callable[[Path, str], None], limit: str, cores: int | None, tmp_path: Path
+) -> None:
+    """`None` stands for no limit: as many as the scheduler allows."""
+    allowed = usable_cores(tmp_path / "nowhere")
+    assert allowed >= 1
+    write(tmp_path, limit)
+    assert usable_cores(tmp_path) == min(allowed, cores or allowed)
+
+
+def test_no_limit_and_files_that_are_none_count_as_no_limit(tmp_path: Path) -> None:
+    allowed = usable_cores(tmp_path)
+    v2(tmp_path, "max 100000\n")
+    assert usable_cores(tmp_path) == allowed
+    (tmp_path / "cpu.max").write_bytes(b"\xff\xfe\0")
+    assert usable_cores(tmp_path) == allowed
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu.max").mkdir()
+    assert usable_cores(tmp_path) == allowed
+    v1(tmp_path, "1000 100000")
+    assert usable_cores(tmp_path) == 1

@@ -1,0 +1,223 @@
+"""A time budget buys fewer views and epochs, or says how much time it would have to be."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.trained_here import catalogue_of
+from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.catalogue.dataset import Dataset, prepare_dataset
+from worker.catalogue.photo_files import fetch_photos
+from worker.errors import ErrorCode, JobError
+from worker.features.extraction import Extracted, Extractor
+from worker.features.store import FeatureStore
+from worker.job.options import Profile
+from worker.job.progress import Phase
+from worker.photos.augmentation import view_names
+from worker.training.budget import FEATURES_SHARE, RECIPES, Budget, plan_views, train_phases
+
+
+@pytest.fixture(scope="module")
+def backbone(cache: Path) -> CompiledBackbone:
+    return compiled_backbone("random", cache)
+
+
+@pytest.fixture
+def dataset(drawn_photos: Path, tmp_path: Path) -> Dataset:
+    (tmp_path / "products").symlink_to(drawn_photos)
+    return prepare_dataset(fetch_photos(catalogue_of(drawn_photos), tmp_path), lambda done: None)
+
+
+@pytest.fixture
+def extractor(backbone: CompiledBackbone, tmp_path: Path) -> Extractor:
+    return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_activations=True)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("worker.training.budget.time.monotonic", clock)
+    return clock
+
+
+def test_a_budget_counts_down_and_without_seconds_there_is_always_time(clock: Clock) -> None:
+    budget, endless = Budget(60), Budget(None)
+    clock.now += 15
+    assert budget.left == 45
+    assert budget.fitting(10, 5.0) == 9
+    assert budget.fitting(3, 5.0) == 3
+    assert budget.fitting(10, 5.0, share=0.4) == 3
+    assert budget.fitting(10, 0.0) == 10
+    clock.now += 60
+    assert budget.left < 0
+    assert budget.fitting(10, 5.0) == 0
+    assert endless.left == math.inf
+    assert endless.fitting(10, 1e9) == 10
+
+
+def test_without_a_budget_nobody_looks_at_the_clock_or_a_photo(
+    extractor: Extractor, dataset: Dataset
+) -> None:
+    assert plan_views(extractor, dataset, 8, Profile.STANDARD, Budget(None)) == 8
+    assert extractor.extract(dataset, ("whole",)).computed == 32
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_too_short_a_budget_says_how_long_it_would_have_to_be(
+    extractor: Extractor, dataset: Dataset, profile: Profile
+) -> None:
+    with pytest.raises(JobError) as raised:
+        plan_views(extractor, dataset, 2, profile, Budget(0.001))
+    assert raised.value.code == ErrorCode.TIME_BUDGET_TOO_SHORT
+    assert "time_budget_seconds is 0.001, and" in raised.value.message
+    [seconds] = re.findall(r"about (\d+) seconds", raised.value.message)
+    assert 1 <= int(seconds) <= 60
+    # Who follows the advice gets a model.
+    assert plan_views(extractor, dataset, 2, profile, Budget(float(seconds))) >= 1
+
+
+def slowed(extractor: Extractor, clock: Clock, seconds: float) -> Extractor:
+    """Each view of each photo takes so long on the test's clock, unless it is in the store."""
+    extract = extractor._look_at
+
+    def look_at(*arguments: object) -> object:
+        found, computed = extract(*arguments)  # type: ignore[arg-type]
+        clock.now += seconds * computed
+        return found, computed
+
+    extractor._look_at = look_at  # type: ignore[method-assign, assignment]
+    return extractor
+
+
+@pytest.mark.parametrize(
+    ("seconds", "profile", "views"),
+    [
+        # 32 photos, a second each and view; judging by 16 of them takes 64.
+        (64 + 32 * 1.2, Profile.QUICK, 1),
+        (64 + 32 * 2.4, Profile.QUICK, 2),
+        (64 + 32 * 100, Profile.QUICK, 4),
+        (64 + 32 * 2.6, Profile.STANDARD, 1),
+        (64 + 32 * 5.1, Profile.STANDARD, 2),
+        (64 + 32 * 7.0, Profile.THOROUGH, 2),
+        # No time for anything else, but for that.
+        (64 + 32 * 1.2, Profile.THOROUGH, 1),
+        (64 + 32 * 1.0, Profile.QUICK, None),
+        (64 + 32 * 1.0, Profile.STANDARD, None),
+    ],
+)
+def test_as_many_views_are_taken_as_fit(
+    extractor: Extractor, dataset: Dataset, clock: Clock, seconds: float, profile: Profile, views: int | None
+) -> None:
+    budget = Budget(seconds)
+    slow = slowed(extractor, clock, 1.0)
+    if views is None:
+        with pytest.raises(JobError) as raised:
+            plan_views(slow, dataset, 4, profile, budget)
+        [needed] = re.findall(r"about (\d+) seconds", raised.value.message)
+        assert int(needed) == math.ceil(64 + 32 / 0.9)
+    else:
+        assert plan_views(slow, dataset, 4, profile, budget) == views
+
+
+def test_what_is_in_the_store_takes_no_time(extractor: Extractor, dataset: Dataset, clock: Clock) -> None:
+    extractor.extract(dataset, view_names(3))
+    assert plan_views(slowed(extractor, clock, 1.0), dataset, 3, Profile.STANDARD, Budget(5)) == 3
+
+
+def test_new_products_at_the_catalogues_end_are_not_overlooked(
+    extractor: Extractor, dataset: Dataset, clock: Clock
+) -> None:
+    known = dataset.without({})
+    half = Dataset(type(known.photo_set)(known.photo_set.storage, known.photos[:16], ()), known.sha256[:16])
+    extractor.extract(half, view_names(3))
+    slow = slowed(extractor, clock, 1.0)
+    # 16 photos are new; 8 of those that are looked at, which takes 24 seconds.
+    assert plan_views(slow, dataset, 3, Profile.QUICK, Budget(24 + 16 * 2.4)) == 2
+
+
+def test_phases_take_longer_for_more_photos_and_only_those_that_there_will_be() -> None:
+    for recipe in RECIPES.values():
+        small, large = (train_phases(photos, recipe.views, recipe.epochs) for photos in (50, 5000))
+        assert list(small) == list(Phase)
+        assert sum(small.values()) < sum(large.values())
+        assert (small[Phase.TRIAL] > 0) == (small[Phase.TUNING] > 0) == (recipe.epochs > 0)
+    assert set(FEATURES_SHARE) == set(RECIPES) == set(Profile)
+
+
+@pytest.fixture(scope="module")
+def extracted(
+    backbone: CompiledBackbone, drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Extracted:
+    folder = tmp_path_factory.mktemp("extracted")
+    (folder / "products").symlink_to(drawn_photos)
+    read = prepare_dataset(fetch_photos(catalogue_of(drawn_photos), folder), lambda done: None)
+    store = FeatureStore(folder / "features", 1 << 30)
+    return Extractor(backbone, store, keep_activations=True).extract(read, ("whole",))
+
+
+@pytest.fixture
+def tune(
+    backbone: CompiledBackbone, extracted: Extracted
+) -> Callable[[int, float], tuple[int | None, list[int]]]:
+    """Fine-tunes for at most so many epochs and seconds; tells how many it were, and those it told of."""
+    from worker.training.fine_tune import Tuner
+
+    activations = extracted.activations
+    assert activations
+    tuner = Tuner(backbone.layers, activations, extracted.dataset.labels)
+
+    def tune(epochs: int, seconds: float) -> tuple[int | None, list[int]]:
+        told: list[int] = []
+        tuned = tuner.run(
+            np.arange(0, 32, 2),
+            epochs=epochs,
+            seed=0,
+            seconds=seconds,
+            on_epoch=lambda epoch: told.append(epoch.of),
+        )
+        if tuned:
+            assert set(tuned.tail) < set(backbone.layers)
+            logits = tuned.head.logits(tuner.features(activations, np.arange(1, 32, 2)))
+            assert logits.shape == (16, 4)
+            assert np.isfinite(logits).all()
+        return (tuned.epochs if tuned else None), told
+
+    return tune
+
+
+def test_fine_tuning_gives_up_where_there_is_no_time(
+    tune: Callable[[int, float], tuple[int | None, list[int]]],
+) -> None:
+    epochs, told = tune(12, 0.5)
+    assert epochs is None
+    assert len(told) < 3
+
+
+def test_fine_tuning_takes_fewer_epochs_where_some_fit(
+    tune: Callable[[int, float], tuple[int | None, list[int]]],
+) -> None:
+    assert tune(1, math.inf) == (1, [1]), "the graph is compiled, which on a busy machine takes long"
+    epochs, told = tune(500, 8.0)
+    assert epochs is not None
+    assert 3 <= epochs < 500
+    assert (len(told), told[-1]) == (epochs, epochs)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_who_asks_for_few_epochs_gets_them(
+    tune: Callable[[int, float], tuple[int | None, list[int]]], epochs: int
+) -> None:
+    assert tune(epochs, math.inf) == (epochs, [epochs] * epochs)

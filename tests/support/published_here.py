@@ -1,0 +1,93 @@
+"""Runs whole training jobs in the test's own process, one after the other, as the training child does."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.support.trained_here import catalogue_of
+from worker.catalogue.photo_files import CataloguePhoto
+from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.options import Options, Profile
+from worker.job.progress import Update
+from worker.pipeline.conclude import Candidate, conclude
+from worker.pipeline.pipeline import train_model
+
+QUICK = Options(profile=Profile.QUICK)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came of a job, and the folder with its files."""
+
+    candidate: Candidate
+    model: TrainedModel
+    folder: Path
+
+    @property
+    def active(self) -> ActiveModel:
+        """As the next job sees it."""
+        return ActiveModel(self.folder.name, self.folder)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.folder / "metadata.json").read_text(encoding="utf-8"))
+        return read
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A storage with products' folders, named by SKU, and the models that were trained of it; random weights."""
+
+    folder: Path
+    cache: Path
+    heard: list[Update] = field(default_factory=list)
+
+    @property
+    def products(self) -> Path:
+        return self.folder / "storage" / "products"
+
+    def add(self, sku: str, photos: Sequence[Path]) -> None:
+        """Copy photos into a product, under their own names."""
+        (self.products / sku).mkdir(parents=True, exist_ok=True)
+        for photo in photos:
+            shutil.copy(photo, self.products / sku)
+
+    def train(
+        self,
+        options: Options = QUICK,
+        active: ActiveModel | None = None,
+        rows: Sequence[CataloguePhoto] | None = None,
+    ) -> Candidate | Unchanged:
+        """Train on all products, or on the photos of `rows`."""
+        number = len(list(self.folder.glob("v*")))
+        folder = self.folder / f"v{1767225600 + number}_20260101"
+        folder.mkdir()
+        job = Job(
+            job_id="00000000-0000-0000-0000-000000000000",
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            options=options,
+            storage=self.folder / "storage",
+            base_weights="random",
+            cache=self.cache,
+            feature_store_mb=1024,
+            version=folder.name,
+            folder=folder,
+            active=active,
+            promote_tolerance=0.0,
+        )
+        return train_model(job, lambda: rows or catalogue_of(self.products), self.heard.append)
+
+    def publish(
+        self,
+        options: Options = QUICK,
+        active: ActiveModel | None = None,
+        rows: Sequence[CataloguePhoto] | None = None,
+    ) -> Published:
+        """Train and conclude."""
+        candidate = self.train(options, active, rows)
+        assert isinstance(candidate, Candidate)
+        return Published(candidate, conclude(candidate, active), candidate.job.folder)

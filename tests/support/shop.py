@@ -1,0 +1,70 @@
+"""A backend's side of a test: its database, its storage, and the worker beside it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+ROOT = Path(__file__).parents[2]
+
+Rows = psycopg.Connection[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Where the backend and the worker meet. `environment` adds to the worker's settings."""
+
+    database: str
+    storage: Path
+    models: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def connect(self) -> Rows:
+        return psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
+
+    def insert_job(self, options: object = None) -> UUID:
+        with self.connect() as connection:
+            row = connection.execute(
+                'INSERT INTO "TrainingJobs" ("Options") VALUES (%s) RETURNING "Id"', (Jsonb(options or {}),)
+            ).fetchone()
+        assert row
+        job: UUID = row["Id"]
+        return job
+
+    def job(self, job_id: UUID) -> dict[str, Any]:
+        with self.connect() as connection:
+            row = connection.execute('SELECT * FROM "TrainingJobs" WHERE "Id" = %s', (job_id,)).fetchone()
+        assert row
+        return row
+
+    def models_in_database(self) -> list[dict[str, Any]]:
+        with self.connect() as connection:
+            return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
+
+    def worker(
+        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
+    ) -> "subprocess.Popen[str]":
+        """Start `worker …` with the settings that fit; its log, in JSON lines, is its output or a file's end."""
+        environment = {
+            "DATABASE_URL": self.database,
+            "STORAGE_PATH": str(self.storage),
+            "OUTPUT_PATH": str(self.models),
+            "BASE_WEIGHTS": "random",
+            "HEALTH_FILE": str(self.models.with_name("worker-health")),
+        }
+        with open(log_file or os.devnull, "a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=os.environ | environment | self.environment | settings,
+                stdout=log if log_file else subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=ROOT,
+            )
