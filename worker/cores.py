@@ -1,10 +1,17 @@
-"""How many cores this process may use: those of its container, not the host's."""
+"""The cores that this process may use: those of its container, not the host's."""
 
 import math
 import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 CGROUP = Path("/sys/fs/cgroup")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
@@ -12,6 +19,19 @@ def usable_cores(cgroup: Path = CGROUP) -> int:
     allowed = len(os.sched_getaffinity(0))
     limit = _limit(cgroup)
     return allowed if limit is None else max(1, min(allowed, math.ceil(limit)))
+
+
+def map_on_cores(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of `function` in the items' order, by a thread a core; no more than those are ahead of the reader."""
+    cores = usable_cores()
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(cores, thread_name_prefix="map") as threads:
+        for item in items:
+            pending.append(threads.submit(function, item))
+            if len(pending) > cores:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _limit(cgroup: Path) -> float | None:

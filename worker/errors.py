@@ -4,6 +4,8 @@ import errno
 from dataclasses import dataclass
 from enum import StrEnum
 
+from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
+
 
 class ErrorCode(StrEnum):
     """What `"ErrorCode"` of a job can hold."""
@@ -41,12 +43,12 @@ class Cause:
 CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.INSUFFICIENT_PHOTOS: Cause(
         False,
-        "fewer than 10 usable photos, or fewer than 2 products with one",
+        f"fewer than {MIN_PHOTOS} usable photos, or fewer than {MIN_PRODUCTS} products with one",
         "add photos to active products and insert a new job",
     ),
     ErrorCode.STORAGE_INCOMPLETE: Cause(
         False,
-        "more than 10% of the photos' files are missing",
+        f"more than {MAX_MISSING_SHARE:.0%} of the photos' files are missing",
         "check that STORAGE_PATH is the backend's own storage, mounted and complete",
     ),
     ErrorCode.STORAGE_FULL: Cause(
@@ -88,7 +90,7 @@ CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.CHILD_DIED: Cause(
         True,
         "the training process ended without a result",
-        "look at last_words of child_died in the log, and at who killed it",
+        "look at stderr_tail of child_died in the log, and at who killed it",
     ),
     ErrorCode.TIMED_OUT: Cause(
         False, "training took longer than JOB_TIMEOUT", "raise JOB_TIMEOUT, or look for what hangs"

@@ -14,12 +14,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Answers:
-    """Of n photos of a model's products: whether the first guess is `right`, its probability and the score, `[n]`.
+    """Of n photos of a model's products: whether the first guess is `correct`, its probability and the score, `[n]`.
 
     `near` and `far` are scores of m photos of other products, and of k scenes without any.
     """
 
-    right: Bools
+    correct: Bools
     confidence: Floats
     scores: Floats
     near: Floats
@@ -28,12 +28,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Passed:
-    """What gets at least a `score`: shares of our photos, of those the ones whose first guess is `right`, and
-    shares of near and far others. `None` where there are none to have a share of."""
+    """Of a threshold, `score`: the true positive rate, the accuracy of those, and the false positive rates on near and
+    far photos. `None` where there are no photos."""
 
     score: float
-    ours: float | None
-    right: float | None
+    true_positive_rate: float | None
+    accuracy: float | None
     near: float | None
     far: float | None
 
@@ -56,33 +56,33 @@ class Measured:
 def measure(answers: Answers, thresholds: Mapping[str, float]) -> Measured:
     """All measures of a model, and what its thresholds let through, by their names."""
     return Measured(
-        photos=len(answers.right),
+        photos=len(answers.correct),
         near_photos=len(answers.near),
         far_photos=len(answers.far),
-        top1=_mean(answers.right),
+        top1=_mean(answers.correct),
         confidence=_mean(answers.confidence),
-        calibration_error=calibration_error(answers.confidence, answers.right),
+        calibration_error=calibration_error(answers.confidence, answers.correct),
         near_auroc=auroc(answers.scores, answers.near),
         far_auroc=auroc(answers.scores, answers.far),
         passed={name: passed(answers, score) for name, score in thresholds.items()},
     )
 
 
-def calibration_error(confidence: Floats, right: Bools) -> float | None:
+def calibration_error(confidence: Floats, correct: Bools) -> float | None:
     """The expected calibration error over BINS bins of equal width (Guo et al., ICML 2017): the mean distance of
     a bin's confidence from its share of right guesses, each bin by its photos. `None` without any."""
-    if not len(right):
+    if not len(correct):
         return None
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    gaps = np.bincount(place, weights=confidence - right, minlength=BINS)
-    return _rounded(np.abs(gaps).sum() / len(right))
+    bin_of = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(bin_of, weights=confidence - correct, minlength=BINS)
+    return _rounded(np.abs(gaps).sum() / len(correct))
 
 
-def auroc(ours: Floats, others: Floats) -> float | None:
-    """How often one of ours has a higher score than one of the others, a tie being half; `None` without a pair."""
-    if not len(ours) or not len(others):
+def auroc(known: Floats, others: Floats) -> float | None:
+    """Probability that a known photo has a higher score than another one, a tie being half; `None` without a pair."""
+    if not len(known) or not len(others):
         return None
-    difference = ours[:, None] - others[None, :]
+    difference = known[:, None] - others[None, :]
     return _rounded((difference > 0).mean() + (difference == 0).mean() / 2)
 
 
@@ -91,8 +91,8 @@ def passed(answers: Answers, score: float) -> Passed:
     through = answers.scores >= score
     return Passed(
         score=score,
-        ours=_mean(through),
-        right=_mean(answers.right[through]),
+        true_positive_rate=_mean(through),
+        accuracy=_mean(answers.correct[through]),
         near=_mean(answers.near >= score),
         far=_mean(answers.far >= score),
     )

@@ -30,7 +30,7 @@ def ask(model: PublishedModel, photos: Path, scenes: Path) -> Answers:
     near = [path for sku, paths in by_sku.items() if sku not in model.labels for path in paths]
     probabilities, scores = _answers(model, [path for _, path in ours])
     return Answers(
-        right=probabilities.argmax(axis=1) == np.array([label for label, _ in ours], int),
+        correct=probabilities.argmax(axis=1) == np.array([label for label, _ in ours], int),
         confidence=probabilities.max(axis=1),
         scores=scores,
         near=_answers(model, near)[1],

@@ -88,15 +88,15 @@ def _claims(says: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Row]:
 
 def _threshold(name: str, says: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Row]:
     yield f"{name}: score", f"{says['score']:.2f}", "", ""
-    for key, words in (("ours", "ours through"), ("right", "of those right")):
+    for key, words in (("true_positive_rate", "true positive rate"), ("accuracy", "accuracy of those")):
         yield words, _percent(says[key]), _percent(found[key]), _difference(says[key], found[key])
     yield (
-        "near others through",
-        _percent(says["others"]),
+        "false positive rate, near",
+        _percent(says["false_positive_rate"]),
         _percent(found["near"]),
-        _difference(says["others"], found["near"]),
+        _difference(says["false_positive_rate"], found["near"]),
     )
-    yield "far others through", "", _percent(found["far"]), ""
+    yield "false positive rate, far", "", _percent(found["far"]), ""
 
 
 def _points(says: float | None, found: float | None) -> float | None:

@@ -5,7 +5,8 @@ import sys
 import time
 
 from worker.child.messages import Finished, decode_job, decode_reconsider, encode
-from worker.job.job import ActiveModel, TrainedModel
+from worker.job.job import ActiveModel
+from worker.job.outcome import TrainedModel
 from worker.job.progress import Advanced
 from worker.job.promotion import Promotion
 from worker.lifeline import die_with_parent

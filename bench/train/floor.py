@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
 from worker.photos.decode import decode_photo
@@ -23,7 +24,7 @@ from worker.photos.decode import decode_photo
 THREADS = usable_cores()
 
 
-def floor_seconds(photos: Sequence[Path], backbone: CompiledBackbone, views: int) -> float:
+def floor_seconds(photos: Sequence[Path], backbone: Backbone, views: int) -> float:
     """Seconds for all photos, by as many threads as there are cores, with engines that are ready."""
     own = threading.local()
     ready = threading.Barrier(THREADS + 1)
@@ -49,6 +50,6 @@ def floor_seconds(photos: Sequence[Path], backbone: CompiledBackbone, views: int
 
 if __name__ == "__main__":
     files = sorted(Path(sys.argv[1]).glob("*/*"))
-    compiled = compiled_backbone(sys.argv[2], Path(sys.argv[3]))
+    compiled = cached_backbone(sys.argv[2], Path(sys.argv[3]))
     seconds = floor_seconds(files, compiled, int(sys.argv[4]))
     print(json.dumps({"seconds": seconds, "photos": len(files), "threads": THREADS}), flush=True)

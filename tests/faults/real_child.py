@@ -2,18 +2,19 @@
 
 from tests.faults.fault import strike
 from worker.child.__main__ import main
-from worker.job import progress
+from worker.job.progress import Phase
+from worker.pipeline import pipeline, tracker
 
 
-class FaultyProgress(progress.Progress):
+class FaultyTracker(tracker.ProgressTracker):
     """Strikes at the start of a stage."""
 
-    def step(self, fraction: float, sentence: str = "", phase: str = "") -> None:
-        super().step(fraction, sentence, phase)
+    def step(self, fraction: float, text: str = "", phase: Phase | None = None) -> None:
+        super().step(fraction, text, phase)
         if fraction == 0.0:
-            strike(self._stage)
+            strike(self._current.stage)
 
 
 if __name__ == "__main__":
-    progress.Progress = FaultyProgress  # type: ignore[misc]
+    setattr(pipeline, "ProgressTracker", FaultyTracker)  # noqa: B010
     main()

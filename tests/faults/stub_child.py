@@ -12,7 +12,8 @@ import time
 from tests.faults.fault import strike
 from tests.faults.stub_model import stub_model
 from worker.child.messages import Finished, Message, decode_job, decode_reconsider, encode
-from worker.job.job import ActiveModel, Job, Unchanged
+from worker.job.job import ActiveModel, Job
+from worker.job.outcome import Unchanged
 from worker.job.progress import Advanced, Stage, StageFinished, StageStarted
 from worker.lifeline import die_with_parent
 from worker.registry.folder import sync_tree

@@ -2,7 +2,7 @@
 
 import json
 
-from worker.job.job import TrainedModel
+from worker.job.outcome import TrainedModel
 from worker.job.promotion import Promotion
 
 ACCURACY = {"top1": 1.0, "top3": 1.0, "photos": 10, "products": 2}

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from tests.faults.stub_model import stub_model
-from worker.daemon.completion import deploy
+from worker.daemon.completion import publish_and_complete
 from worker.database.connection import Database
 from worker.queue.jobs import CancelRequested, Claim, JobQueue
 from worker.registry.folder import VersionFolder, discard, reserve
@@ -55,7 +55,7 @@ async def cancel(backend: Backend, job_id: UUID) -> bool:
 async def finish(database: Database, claim: Claim, folder: VersionFolder, active: str | None) -> bool:
     """What an attempt does when its child has finished; whether the job completed."""
     try:
-        await deploy(database, QUEUE, claim, folder, stub_model(active))
+        await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
     except CancelRequested:
         async with database.transaction() as connection:
             await QUEUE.cancel(connection, claim)
@@ -92,11 +92,11 @@ async def test_of_a_cancel_and_the_last_transaction_exactly_one_wins(database: s
                 completed += 1
                 usual = 0.9 * usual + 0.1 * (time.monotonic() - begun)
                 assert (status, registered, active) == ("Completed", 1, folder.version)
-                assert (folder.place / "model.json").read_text() == str(claim.job_id)
+                assert (folder.published / "model.json").read_text() == str(claim.job_id)
             else:
                 cancelled += 1
                 assert (status, registered) == ("Cancelled", 0)
-                assert not folder.place.exists()
+                assert not folder.published.exists()
             assert not folder.staged.parent.exists()
     assert len(list(tmp_path.glob("v*"))) == completed
     assert completed > 0, "no race was won by the job"

@@ -13,7 +13,7 @@ from tests.faults.backend import commits_held, wait_for_commit
 from tests.faults.stub_model import stub_model
 from tests.support.registered import assert_audit_holds, changes, insert_row
 from tests.support.shop import Shop
-from worker.daemon.completion import ActiveModelChanged, deploy, keep_active
+from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.database.connection import Database
 from worker.queue.jobs import Claim, JobQueue
 from worker.registry.folder import VersionFolder, reserve
@@ -84,7 +84,7 @@ async def cancel_in_commit(shop: Shop, pool: Database, *, past_cancelling: bool)
         if past_cancelling:
             with shop.connect() as connection:
                 connection.execute(PAST_CANCELLING)
-        deploying = asyncio.create_task(deploy(pool, QUEUE, claim, folder, TRAINED))
+        deploying = asyncio.create_task(publish_and_complete(pool, QUEUE, claim, folder, TRAINED))
         await asyncio.to_thread(wait_for_commit, shop)
         deploying.cancel()
         # psycopg has the server cancel a statement, and gives it 5 s to do so.
@@ -110,17 +110,17 @@ async def test_a_model_stays_where_nobody_can_be_asked_whether_it_was_committed(
     claim, folder = await trained(shop)
     async with GoneAfterCommit(shop.database) as pool:
         with pytest.raises(asyncio.CancelledError):
-            await deploy(pool, QUEUE, claim, folder, TRAINED)
+            await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
     assert published(shop) == [folder.version]
 
 
 async def test_a_model_stays_when_its_jobs_row_is_deleted_before_the_commit_was_heard_of(shop: Shop) -> None:
     claim, folder = await trained(shop)
     async with Database(shop.database) as pool:
-        await deploy(pool, QUEUE, claim, folder, TRAINED)
+        await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
         with shop.connect() as connection:
             connection.execute('DELETE FROM "TrainingJobs"')
-        await deploy(pool, QUEUE, claim, folder, TRAINED)
+        await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
     assert published(shop) == [folder.version]
 
 
@@ -131,17 +131,17 @@ async def test_a_model_whose_commit_failed_is_staged_again_when_another_was_acti
     claim, folder = await trained(shop)
     async with CommitsInVain(shop.database) as pool:
         with pytest.raises(psycopg.OperationalError):
-            await deploy(pool, QUEUE, claim, folder, TRAINED)
-        assert folder.place.exists()
+            await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
+        assert folder.published.exists()
         # A worker that starts tidies up the reservation of a version that seems to be published.
         folder.staged.parent.rmdir()
         insert_row(shop, "v1_20260101", active=True)
         with pytest.raises(ActiveModelChanged) as raised:
-            await deploy(pool, QUEUE, claim, folder, TRAINED)
+            await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
         assert raised.value.version == "v1_20260101"
         assert (folder.staged / "model.json").exists()
-        assert not folder.place.exists()
-        await deploy(pool, QUEUE, claim, folder, stub_model("v1_20260101"))
+        assert not folder.published.exists()
+        await publish_and_complete(pool, QUEUE, claim, folder, stub_model("v1_20260101"))
     assert [path.name for path in shop.models.glob("v*")] == [folder.version]
     assert changes(shop) == [(None, "v1_20260101"), ("v1_20260101", folder.version)]
     assert_audit_holds(shop)

@@ -22,7 +22,7 @@ async def test_the_version_of_a_stale_worker_stays_its_own(tmp_path: Path) -> No
     publish(other)
     discard(stale)
     unpublish(stale)
-    assert other.place.is_dir()
+    assert other.published.is_dir()
 
 
 async def test_a_reservation_that_outlived_its_publication_is_removed_at_once(tmp_path: Path) -> None:

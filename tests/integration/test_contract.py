@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from worker.database.migrate import MIGRATIONS, MigrationError, migrate
 from worker.errors import JobError
 from worker.job.options import Options, Promote, parse_options
-from worker.job.progress import SPANS, Stage
+from worker.job.progress import PERCENTAGES, Stage
 
 CONTRACT = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
 BACKEND = (Path(__file__).parents[1] / "support" / "backend.sql").read_text()
@@ -107,7 +107,7 @@ def test_the_document_lists_every_stage_in_order() -> None:
     rows = table("### Stages")
     assert [row[0] for row in rows] == list(Stage)
     for name, percent, _ in rows:
-        first, last = SPANS[Stage(name)].first, SPANS[Stage(name)].last
+        first, last = PERCENTAGES[Stage(name)].first, PERCENTAGES[Stage(name)].last
         assert percent.startswith(str(first))
         assert percent in (str(first), f"{first} to {last}", "95 to 100")
 

@@ -283,7 +283,7 @@ def completed(shop: Shop) -> Any:
 
 
 def test_progress_goes_forward_by_stages() -> None:
-    from worker.job.progress import SPANS
+    from worker.job.progress import PERCENTAGES
 
-    spans = list(SPANS.values())
+    spans = list(PERCENTAGES.values())
     assert all(a.last <= b.first for a, b in pairwise(spans))

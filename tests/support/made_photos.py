@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from worker.arrays import Labels
 from worker.backbone.architecture import FEATURES
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo, PhotoSet, Product
 from worker.features.extraction import Extracted
 from worker.features.scratch import Scratch
 from worker.photos.facts import PhotoFacts
-from worker.training.folds import Labels
 
 Features = npt.NDArray[np.float32]
 

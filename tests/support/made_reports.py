@@ -7,46 +7,53 @@ from io import BytesIO
 
 from PIL import Image
 
+from worker.backbone.backbone import BackboneFacts
+from worker.catalogue.photo_files import Product, SkippedPhoto
 from worker.evaluation.metrics import Accuracy, Bin, Confusion, Evaluation, Interval, ProductAccuracy
 from worker.evaluation.thresholds import Rejection, Separation, Threshold
 from worker.job.advice import Advice, AdviceKind
+from worker.job.options import Options
 from worker.job.progress import EpochFinished, Phase, Stage
 from worker.job.promotion import Comparison, Promotion
-from worker.report.page import Picture, Report
+from worker.photos.unreadable import SkipReason
+from worker.report.description import ModelDescription, Picture
 
 
 def skus(count: int) -> list[str]:
     return [f"SKU-{number:05}" for number in range(count)]
 
 
-def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int = 12) -> Report:
+def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int = 12) -> ModelDescription:
     """Of products with `photos` each, all measured; each third product is taken for the next one once."""
     names = names or [f"Product {sku}" for sku in skus]
     folder = "products/3f2a90c1-5c11-4b7e-9e0f-2b1c90d1a0ff/"
     pictures = tuple(
-        Picture(f"{folder}{name}.jpg", sku, skus[place - 1], 0.81, made_jpeg())
-        for place, (sku, name) in enumerate(zip(skus, names, strict=True))
+        Picture(f"{folder}{name}.jpg", sku, skus[index - 1], 0.81, made_jpeg())
+        for index, (sku, name) in enumerate(zip(skus, names, strict=True))
     )[:12]
     few = f"{names[0]} has {photos} photos; take more."
-    return Report(
+    return ModelDescription(
         version="v1795365387_20261122",
+        started_at=datetime(2026, 11, 22, 16, 35, 2, tzinfo=UTC),
         trained_at=datetime(2026, 11, 22, 16, 36, 27, tzinfo=UTC),
         job_id="8c7a9f8e-0f2d-4d1c-9a55-6f0a1b2c3d4e",
         method="fine-tuned, 6 epochs",
         reason="on 228 photos held out, fine-tuned 86.2%, head alone 81.1%",
-        options={
-            "profile": "standard",
-            "epochs": None,
-            "seed": 0,
-            "force": False,
-            "negatives": ("BAG", "SHELF"),
-        },
-        products=tuple(zip(skus, names, strict=True)),
+        options=Options(negatives=("BAG", "SHELF")),
+        products=tuple(Product(sku, sku, name) for sku, name in zip(skus, names, strict=True)),
         photos=photos * len(skus),
-        skipped={"missing": 3, "truncated": 1},
+        negatives=0,
+        skipped=tuple(
+            SkippedPhoto(f"{folder}{number}.jpg", reason)
+            for number, reason in enumerate([SkipReason.MISSING] * 3 + [SkipReason.TRUNCATED])
+        ),
+        views=5,
+        fingerprint="f" * 64,
+        backbone=BackboneFacts("weights.h5", "0" * 64, {}, {}),
+        score_node="logits",
         evaluation=Evaluation(
             Accuracy(0.84, Interval(0.78, 0.89), 0.95, 0.82, 0.031, photos * len(skus), len(skus)),
-            tuple(_product(skus, place, photos) for place in range(len(skus))),
+            tuple(_product(skus, index, photos) for index in range(len(skus))),
             tuple(Bin(low / 10, (low + 1) / 10, low / 10 + 0.05, low / 10, 5 + low) for low in range(10)),
         ),
         rejection=made_rejection(),
@@ -64,14 +71,11 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
             for phase in (Phase.TRIAL, Phase.TUNING)
             for epoch in (1, 2, 3)
         ),
-        stages=tuple(
-            (str(stage), seconds)
-            for stage, seconds in zip(Stage, (0.1, 1.2, 0.2, 75.0, 0.4, 0.1), strict=True)
-        ),
+        stages=tuple(zip(Stage, (0.1, 1.2, 0.2, 75.0, 0.4, 0.1), strict=True)),
     )
 
 
-def unmeasured(report: Report) -> Report:
+def unmeasured(report: ModelDescription) -> ModelDescription:
     """The same report when no photo could be held out."""
     by_product = tuple(
         replace(product, measured=0, recall=None, precision=None, confused_with=())
@@ -103,8 +107,8 @@ def made_jpeg() -> bytes:
     return data.getvalue()
 
 
-def _product(skus: Sequence[str], place: int, photos: int) -> ProductAccuracy:
-    if place % 3:
-        return ProductAccuracy(skus[place], photos, photos, 1.0, 0.9, ())
-    wrong = Confusion(skus[(place + 1) % len(skus)], 1)
-    return ProductAccuracy(skus[place], photos, photos, (photos - 1) / photos, None, (wrong,))
+def _product(skus: Sequence[str], index: int, photos: int) -> ProductAccuracy:
+    if index % 3:
+        return ProductAccuracy(skus[index], photos, photos, 1.0, 0.9, ())
+    wrong = Confusion(skus[(index + 1) % len(skus)], 1)
+    return ProductAccuracy(skus[index], photos, photos, (photos - 1) / photos, None, (wrong,))

@@ -10,11 +10,12 @@ from typing import Any
 
 from tests.support.trained_here import catalogue_of
 from worker.catalogue.photo_files import CataloguePhoto
-from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.job import ActiveModel, Job
 from worker.job.options import Options, Profile
+from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import Update
-from worker.pipeline.conclude import Candidate, conclude
-from worker.pipeline.pipeline import train_model
+from worker.pipeline.conclude import conclude
+from worker.pipeline.pipeline import Candidate, train_model
 
 QUICK = Options(profile=Profile.QUICK)
 

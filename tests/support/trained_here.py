@@ -33,8 +33,9 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     # TensorFlow takes seconds to import, and most tests do without it.
     import tensorflow as tf
 
-    from worker.backbone.cache import compiled_backbone
-    from worker.backbone.network import activations, as_tensors, features
+    from worker.arrays import softmax
+    from worker.backbone.cache import cached_backbone
+    from worker.backbone.network import as_tensors, run_tail, run_trunk
     from worker.catalogue.dataset import prepare_dataset
     from worker.catalogue.photo_files import fetch_photos
     from worker.evaluation.metrics import evaluate
@@ -43,22 +44,22 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     from worker.job.options import Options
     from worker.job.promotion import Promotion
     from worker.pipeline.export import export
-    from worker.pipeline.version_files import Description, deploy
+    from worker.pipeline.version_files import write_version
+    from worker.report.description import ModelDescription
     from worker.training.fine_tune import Tuner
-    from worker.training.heads import softmax
-    from worker.training.train import Model
+    from worker.training.model import Model
 
     storage = folder / "storage"
     storage.mkdir()
     (storage / "products").symlink_to(photos)
     model = folder / "v1767225600_20260101"
     model.mkdir()
-    backbone = compiled_backbone("random", cache)
-    extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_activations=True)
+    backbone = cached_backbone("random", cache)
+    extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_tail_inputs=True)
     dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
     extracted = extractor.extract(dataset, ("whole",))
-    assert extracted.activations
-    tuner = Tuner(backbone.layers, extracted.activations, dataset.labels)
+    assert extracted.tail_inputs
+    tuner = Tuner(backbone.layers, extracted.tail_inputs, dataset.labels)
     tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)
     assert tuned
     export(backbone, Model(tuned.head, tuned.tail), model)
@@ -66,7 +67,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     nothing = np.zeros(0, np.int64)
     unmeasured = np.zeros((0, len(skus)), np.float32)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    description = Description(
+    description = ModelDescription(
         version=model.name,
         job_id="00000000-0000-0000-0000-000000000000",
         started_at=now,
@@ -82,16 +83,20 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
         fingerprint="",
         options=Options(),
         backbone=backbone.facts,
-        logits=backbone.template.logits,
+        score_node=backbone.template.logits,
         method="fine-tuned",
         reason="a test asked for it",
         views=1,
+        mistakes=(),
+        suspects=(),
+        epochs=(),
+        stages=(),
     )
-    deploy(description, model)
+    write_version(description, model)
     tensors = as_tensors(backbone.layers | tuned.tail)
 
     def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         photo = tf.constant(pixels.astype(np.float32))
-        return softmax(tuned.head.logits(features(tensors, activations(tensors, photo)).numpy()))
+        return softmax(tuned.head.logits(run_tail(tensors, run_trunk(tensors, photo)).numpy()))
 
     return TrainedHere(model, probabilities)

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from worker.errors import CAUSES, ErrorCode
 from worker.events import Event
-from worker.photos.decode import SkipReason
+from worker.photos.unreadable import SkipReason
 from worker.settings import LogSettings, Settings
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,8 +1,9 @@
-"""The backbone's layers and their weights, free of TensorFlow: MobileNetV2 1.0/224 without its top.
+"""The architecture of the backbone, MobileNetV2 1.0/224 without its top, and its weights; free of TensorFlow.
 
-The network is cut in two: the trunk always stays as it is, the tail may be fine-tuned.
+The network has two parts: the trunk always stays as it is, the tail may be fine-tuned.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,11 @@ TAIL_BLOCKS = tuple(f"block_{number}" for number in range(13, 17))
 STRIDED = {f"block_{number}" for number in (1, 3, 6, 13)}
 SHORTCUTS = {f"block_{number}" for number in (2, 4, 5, 7, 8, 9, 11, 12, 14, 15)}
 
-ACTIVATIONS = (14, 14, 96)
-"""Height, width and channels of what leaves the trunk and enters the tail."""
+TAIL_INPUT = (14, 14, 96)
+"""Height, width and channels of the feature maps that leave the trunk and enter the tail."""
 
 TAPS = {"block_13_expand": 576, "block_16_expand": 960, LAST: 1280}
-"""The layers whose channels' means make the features, with their channels."""
+"""The layers whose pooled outputs are the features, with their numbers of channels."""
 
 FEATURES = sum(TAPS.values())
 
@@ -59,9 +60,17 @@ def arrays(layers: Layers) -> dict[str, Weights]:
 
 
 def in_engine_order(array: Weights) -> Weights:
-    """A kernel or bias as LiteRT keeps it: the channels that a kernel gives come first, but for a depthwise one,
-    of which each channel is its own."""
+    """A kernel or bias with its axes in LiteRT's order: output channels first, but for a depthwise kernel, which has
+    its channels last."""
     return array if array.ndim == 3 else np.moveaxis(array, -1, 0)
+
+
+def digest(layers: Layers) -> str:
+    """SHA-256 of all weights, in the order of the layers' names."""
+    total = hashlib.sha256()
+    for name in sorted(layers):
+        total.update(layers[name].kernel.tobytes() + layers[name].bias.tobytes())
+    return total.hexdigest()
 
 
 def save_layers(layers: Layers, path: Path) -> None:

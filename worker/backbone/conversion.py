@@ -1,44 +1,38 @@
-"""Turns weights into what jobs run and publish: once for each backbone, in a process of its own.
+"""Converts weights into what jobs run and publish: once for each backbone, in a process of its own.
 
 Converting takes longer than training on a hundred photos, and TensorFlow a gigabyte; a job needs neither.
 """
 
-import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from worker.backbone import architecture
-from worker.backbone.architecture import Layer, Layers, Weights, arrays, in_engine_order, save_layers
-from worker.backbone.cache import ENGINE, FACTS, LAYERS, TEMPLATE, Facts, digest
-from worker.backbone.network import activations, as_tensors, features
+from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays, digest, in_engine_order
+from worker.backbone.backbone import BackboneFacts, write_backbone
+from worker.backbone.network import as_tensors, run_tail, run_trunk
 from worker.backbone.template import PLACEHOLDER_PRODUCTS, Template, fill_engine
 from worker.backbone.tfjs_converter import import_converter
 from worker.photos.decode import SIDE
 
 
-def compile_backbone(layers: Layers, name: str, folder: Path) -> None:
-    """Write into `folder` what `CompiledBackbone` reads, of the weights called `name`.
-
-    Raises ValueError for weights that float16 cannot hold.
-    """
+def convert(layers: Layers, name: str, folder: Path) -> None:
+    """Write into `folder` what `Backbone` reads, of the weights called `name`."""
     stand_ins, head = _stand_ins(layers)
     engine, template = _engine(stand_ins), _template(stand_ins, head)
     slots = _find_slots(template, stand_ins | {"head": head})
     offsets = _find_offsets(engine, stand_ins)
-    facts = Facts(weights=name, weights_sha256=digest(layers), slots=slots, offsets=offsets)
     values = arrays(layers)
-    (folder / ENGINE).write_bytes(fill_engine(engine, offsets, values))
-    (folder / TEMPLATE).mkdir()
-    filled = template.with_weights(
-        {slots[each]: array for each, array in values.items()}, products=PLACEHOLDER_PRODUCTS
+    write_backbone(
+        folder,
+        fill_engine(engine, offsets, values),
+        template.with_weights(
+            {slots[each]: array for each, array in values.items()}, products=PLACEHOLDER_PRODUCTS
+        ),
+        layers,
+        BackboneFacts(weights=name, weights_sha256=digest(layers), slots=slots, offsets=offsets),
     )
-    filled.write(folder / TEMPLATE)
-    save_layers(layers, folder / LAYERS)
-    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2))
 
 
 def _stand_ins(layers: Layers) -> tuple[Layers, Layer]:
@@ -52,17 +46,17 @@ def _stand_ins(layers: Layers) -> tuple[Layers, Layer]:
     drawn = {
         name: Layer(draw(*layer.kernel.shape), draw(*layer.bias.shape)) for name, layer in layers.items()
     }
-    return drawn, Layer(draw(architecture.FEATURES, PLACEHOLDER_PRODUCTS), draw(PLACEHOLDER_PRODUCTS))
+    return drawn, Layer(draw(FEATURES, PLACEHOLDER_PRODUCTS), draw(PLACEHOLDER_PRODUCTS))
 
 
 def _engine(layers: Layers) -> bytes:
-    """The LiteRT model of one photo's view: uint8 values as float32 in, features and activations out."""
+    """The LiteRT model of one photo's view: uint8 values as float32 in, features and the tail's input out."""
     tensors = as_tensors(layers)
 
     @tf.function(input_signature=[tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32, name="photo")])
     def forward(photo: tf.Tensor) -> dict[str, tf.Tensor]:
-        entering = activations(tensors, photo)
-        return {"features": features(tensors, entering), "activations": entering}
+        tail_input = run_trunk(tensors, photo)
+        return {"features": run_tail(tensors, tail_input), "tail_input": tail_input}
 
     with tempfile.TemporaryDirectory() as folder:
         module = tf.Module()
@@ -77,14 +71,12 @@ def _template(layers: Layers, head: Layer) -> Template:
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32, name="photo")])
     def predict(photo: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = features(tensors, activations(tensors, photo)) @ head.kernel + head.bias
+        logits = run_tail(tensors, run_trunk(tensors, photo)) @ head.kernel + head.bias
         return {"probabilities": tf.nn.softmax(logits)}
 
     with tempfile.TemporaryDirectory() as saved, tempfile.TemporaryDirectory() as converted:
         tf.saved_model.save(tf.Module(), saved, signatures={"serving_default": predict})
-        import_converter().convert_tf_saved_model(
-            saved, converted, quantization_dtype_map={"float16": True}, skip_op_check=False
-        )
+        import_converter().convert_tf_saved_model(saved, converted, skip_op_check=False)
         return Template.read(Path(converted))
 
 
@@ -99,8 +91,9 @@ def _find_slots(template: Template, layers: Layers) -> dict[str, str]:
 
 
 def _with_values(template: Template, array: Weights) -> list[str]:
-    stored = array.astype(np.float16).ravel()
-    return [name for name, values in template.weights.items() if np.array_equal(values.ravel(), stored)]
+    return [
+        name for name, values in template.weights.items() if np.array_equal(values.ravel(), array.ravel())
+    ]
 
 
 def _find_offsets(engine: bytes, layers: Layers) -> dict[str, int]:

@@ -15,7 +15,7 @@ from worker.backbone import architecture
 from worker.backbone.architecture import Layer, Layers
 from worker.photos.decode import SIDE
 
-# Beside a channel's mean share, 1/1280, it is small, and it keeps the slope of the square root finite.
+# Beside a channel's mean share, 1/1280, it is small, and it keeps the gradient of the square root finite.
 EPSILON = 1e-6
 
 Tensors = Mapping[str, tuple[Any, Any]]
@@ -66,7 +66,7 @@ def as_tensors(layers: Layers) -> dict[str, tuple[Any, Any]]:
     return {name: (tf.constant(layer.kernel), tf.constant(layer.bias)) for name, layer in layers.items()}
 
 
-def activations(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
+def run_trunk(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
     """Float32 `[n, 14, 14, 96]` of RGB float32 `[n, 224, 224, 3]`, 0 to 255."""
     kernel, bias = trunk[architecture.FIRST]
     x = tf.nn.relu6(tf.nn.conv2d(photo / 127.5 - 1.0, kernel, 2, "SAME") + bias)
@@ -75,8 +75,8 @@ def activations(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
     return x
 
 
-def features(tail: Tensors, x: tf.Tensor) -> tf.Tensor:
-    """Features float32 `[n, 2816]` of activations `x`; differentiable in both.
+def run_tail(tail: Tensors, x: tf.Tensor) -> tf.Tensor:
+    """Features float32 `[n, 2816]` of the tail's input `x`; differentiable in both.
 
     Of each tap: every channel's mean as its share of all, and of that the square root, the Hellinger
     mapping, which keeps a few strong channels from drowning the rest (Arandjelović and Zisserman, CVPR 2012).

@@ -24,8 +24,8 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order,
-    floats as float16."""
+    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order, of the
+    types in which they are stored."""
 
     model: dict[str, Any]
     weights: dict[str, Stored]
@@ -44,19 +44,15 @@ class Template:
         return cls(model, {name: values for group in groups for name, values in group.items()})
 
     def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
-        """The same graph with other values for the weights named, and so many outputs.
+        """The same graph with other values, float32, for the weights named, and `products` outputs.
 
-        The head's shapes become those of its values, all others stay. Raises ValueError for a value that
-        float16 cannot hold.
+        The head's shapes become those of its values, all others stay.
         """
         model = copy.deepcopy(self.model)
         weights = dict(self.weights)
         for name, values in replacing.items():
-            small = values.astype(np.float16)
-            if not np.isfinite(small).all():
-                raise ValueError(f"a weight of {name} is beyond what float16 holds, or not a number")
             shape = self.weights[name].shape
-            weights[name] = small.reshape(shape) if small.size == math.prod(shape) else small
+            weights[name] = values.reshape(shape) if values.size == math.prod(shape) else values
         shapes = {name: [int(size) for size in stored.shape] for name, stored in weights.items()}
         for group in model["weightsManifest"]:
             for entry in group["weights"]:
@@ -66,6 +62,24 @@ class Template:
                 tensor = node["attr"]["value"]["tensor"]
                 tensor["tensorShape"] = {"dim": [{"size": str(size)} for size in shapes[node["name"]]]}
         model["signature"]["outputs"][OUTPUT]["tensorShape"]["dim"][-1]["size"] = str(products)
+        return Template(model, weights)
+
+    def with_float_type(self, float_type: type[np.floating]) -> "Template":
+        """The same graph whose float weights are stored as `float_type`; clients compute in float32 all the same.
+
+        Raises ValueError for a value that the type cannot hold.
+        """
+        weights = {
+            name: _cast(name, stored, float_type) if np.issubdtype(stored.dtype, np.floating) else stored
+            for name, stored in self.weights.items()
+        }
+        quantization = {"quantization": {"dtype": np.dtype(float_type).name, "original_dtype": "float32"}}
+        model = copy.deepcopy(self.model)
+        for group in model["weightsManifest"]:
+            for entry in group["weights"]:
+                entry.pop("quantization", None)
+                if entry["dtype"] == "float32" and float_type is not np.float32:
+                    entry |= quantization
         return Template(model, weights)
 
     def counterparts(self, other: "Template") -> dict[str, str]:
@@ -123,6 +137,15 @@ def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, 
     return bytes(filled)
 
 
+def _cast(name: str, stored: Stored, float_type: type[np.floating]) -> Stored:
+    cast = stored.astype(float_type)
+    if not np.isfinite(cast).all():
+        raise ValueError(
+            f"a weight of {name} is beyond what {np.dtype(float_type).name} holds, or not a number"
+        )
+    return cast
+
+
 def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
     """The weights of one group of the manifest, by name. Raises ValueError where its files hold more or less."""
     data = b"".join((folder / path).read_bytes() for path in group["paths"])
@@ -140,7 +163,7 @@ def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
 
 
 def _operation(node: Node) -> tuple[Any, ...]:
-    """What a node does to its inputs. Attributes with an underscore only record what a converter inferred."""
+    """The operation of a node, without its inputs. Attributes with an underscore record what a converter inferred."""
     attributes = {name: value for name, value in node.get("attr", {}).items() if name[0] != "_"}
     attributes.pop("value", None)
     return node["op"], len(_inputs(node)), attributes

@@ -1,4 +1,4 @@
-"""Stage 2: read every photo once, and know it by its content."""
+"""The photos of a job, each read once and identified by its content."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from worker.arrays import Labels
 from worker.catalogue.photo_files import Photo, PhotoSet, Product, SkippedPhoto
 from worker.cores import usable_cores
-from worker.photos.decode import SkipReason, UnreadablePhoto, read_photo
+from worker.photos.file import read_photo
+from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The photos of a job by SKU and then by content, whatever order the catalogue has, and those left out."""
+    """The photos of a job, ordered by SKU and then by content whatever order the catalogue has, and those left out."""
 
     photo_set: PhotoSet
     sha256: tuple[str, ...]
@@ -33,10 +34,10 @@ class Dataset:
         return tuple(dict.fromkeys(photo.product for photo in self.photos))
 
     @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """`labels[i]` is the place in `products` of the product that photo `i` shows."""
-        place = {product: index for index, product in enumerate(self.products)}
-        return np.array([place[photo.product] for photo in self.photos], np.int64)
+    def labels(self) -> Labels:
+        """`labels[i]` is the index in `products` of the product that photo `i` shows."""
+        index_of = {product: index for index, product in enumerate(self.products)}
+        return np.array([index_of[photo.product] for photo in self.photos], np.int64)
 
     def in_order(self) -> "Dataset":
         """By SKU, content and name."""
@@ -48,32 +49,32 @@ class Dataset:
         return Dataset(photo_set, tuple(digest for _, digest in rows))
 
     def without(self, unusable: Mapping[int, SkipReason]) -> "Dataset":
-        """Leave out photos by their place. Raises JobError as `PhotoSet.require_usable` does."""
-        kept = [place for place in range(len(self.photos)) if place not in unusable]
-        skipped = [SkippedPhoto(self.photos[place].name, reason) for place, reason in unusable.items()]
+        """Leave out photos by their indices. Raises JobError as `PhotoSet.require_usable` does."""
+        kept = [index for index in range(len(self.photos)) if index not in unusable]
+        skipped = [SkippedPhoto(self.photos[index].name, reason) for index, reason in unusable.items()]
         photo_set = replace(
             self.photo_set,
-            photos=tuple(self.photos[place] for place in kept),
+            photos=tuple(self.photos[index] for index in kept),
             skipped=(*self.skipped, *skipped),
         )
         # Storage that went away in the meantime would otherwise pass for a shop with few photos.
         photo_set.require_usable()
-        return Dataset(photo_set, tuple(self.sha256[place] for place in kept))
+        return Dataset(photo_set, tuple(self.sha256[index] for index in kept))
 
 
 def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset:
-    """Read every photo; `step` is told how many are done.
+    """Read every photo; calls `step` with the number of photos done.
 
     Raises JobError as `PhotoSet.require_usable` does, OSError when storage fails.
     """
     digests: list[str] = []
     unusable: dict[int, SkipReason] = {}
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="read") as readers:
-        for place, outcome in enumerate(readers.map(_digest, photo_set.photos)):
+        for index, outcome in enumerate(readers.map(_digest, photo_set.photos)):
             if isinstance(outcome, SkipReason):
-                unusable[place] = outcome
+                unusable[index] = outcome
             digests.append(outcome)
-            step(place + 1)
+            step(index + 1)
     return Dataset(photo_set, tuple(digests)).without(unusable).in_order()
 
 

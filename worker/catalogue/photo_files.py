@@ -1,15 +1,14 @@
-"""Stage 1: from the catalogue's rows to the photo files that are there."""
+"""From the catalogue's rows to the photo files that are there, and whether there are enough of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from worker.errors import ErrorCode, JobError
-from worker.photos.decode import SkipReason
+from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
+from worker.photos.unreadable import SkipReason
 
-MIN_PHOTOS = 10
-MIN_PRODUCTS = 2
-MAX_MISSING = 0.1
+# Files that a message names.
 NAMED = 5
 # A folder of the storage with photos of other things.
 NEGATIVES = "negatives"
@@ -27,7 +26,7 @@ class CataloguePhoto:
 
 @dataclass(frozen=True)
 class Product:
-    """A product with at least one photo; its place in a tuple of products is its output of the model."""
+    """A product with at least one photo; its index in a tuple of products is that of the model's output for it."""
 
     product_id: str
     sku: str
@@ -35,7 +34,7 @@ class Product:
 
 
 NO_PRODUCT = Product("", "", "")
-"""What a photo shows that shows none of the products."""
+"""The product of a negative: a photo that shows none of the products."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,11 @@ class PhotoSet:
     min_products: int = MIN_PRODUCTS
 
     def require_usable(self) -> None:
-        """Raise JobError `storage_incomplete` when more than 10% of the files are missing, or
-        `insufficient_photos` when fewer photos or products are left than it needs."""
+        """Raise JobError `storage_incomplete` when too large a share of the files is missing, or
+        `insufficient_photos` when fewer photos or products are left than training needs."""
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
-        if len(missing) > MAX_MISSING * total:
+        if len(missing) > MAX_MISSING_SHARE * total:
             named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
             raise JobError(
                 ErrorCode.STORAGE_INCOMPLETE,

@@ -28,8 +28,9 @@ from worker.child.messages import (
 )
 from worker.daemon.child_process import PREPARE, STANDBY
 from worker.errors import FULL, ErrorCode, JobError, code_of
-from worker.job.job import Job, Unchanged
-from worker.job.progress import Report
+from worker.job.job import Job
+from worker.job.outcome import Unchanged
+from worker.job.progress import Notify
 from worker.lifeline import die_with_parent
 
 
@@ -56,9 +57,9 @@ def _prepare(imports: bool) -> Ready | Failed:
     """Do what no job should wait for; what goes wrong here goes wrong in the job, too, and is its error then."""
     started = time.monotonic()
     try:
-        from worker.backbone.cache import compiled_backbone
+        from worker.backbone.cache import cached_backbone
 
-        compiled_backbone(os.environ["BASE_WEIGHTS"], Path(os.environ["CACHE_PATH"]))
+        cached_backbone(os.environ["BASE_WEIGHTS"], Path(os.environ["CACHE_PATH"]))
     except JobError as error:
         return Failed(error.code, error.message)
     except OSError as error:
@@ -76,7 +77,7 @@ def _claim_stdout() -> BinaryIO:
     return messages
 
 
-def _run(job: Job, questions: Iterable[bytes], report: Report) -> Iterator[Ending]:
+def _run(job: Job, questions: Iterable[bytes], report: Notify) -> Iterator[Ending]:
     """The ending of the job, and that of each question after it."""
     try:
         from worker.pipeline.conclude import conclude

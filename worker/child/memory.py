@@ -32,9 +32,9 @@ def kills_by_kernel() -> int:
     return int(events.get("oom_kill", 0))
 
 
-def speaks_of_memory(last_words: Iterable[str]) -> bool:
+def speaks_of_memory(stderr_tail: Iterable[str]) -> bool:
     """Whether what a process printed before it died says that memory ran out."""
-    return any(sign in line for line in last_words for sign in SIGNS)
+    return any(sign in line for line in stderr_tail for sign in SIGNS)
 
 
 def _family(pid: int) -> Iterator[int]:

@@ -12,7 +12,8 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from worker.errors import ErrorCode
-from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.job import ActiveModel, Job
+from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import Update
 
 

@@ -1,26 +1,17 @@
-"""The command line."""
+"""The command line: its commands, and how it says what went wrong."""
 
-import asyncio
 import sys
-from pathlib import Path
-from typing import Annotated
-from uuid import UUID
 
 import psycopg
-import structlog
 import typer
 from psycopg.errors import InsufficientPrivilege
 
-from worker.cli.models import app as models
-from worker.daemon import main_loop
-from worker.daemon.health import is_alive
-from worker.database.connection_string import secrets_of
-from worker.database.migrate import MIGRATIONS
-from worker.database.migrate import migrate as apply_migrations
+from worker.cli import models
+from worker.cli.health import health
+from worker.cli.migrate import migrate
+from worker.cli.run import run
+from worker.cli.train import train
 from worker.errors import UserError
-from worker.events import Event
-from worker.logs import configure_logs
-from worker.settings import DatabaseSettings, HealthSettings, LogSettings, Settings, load_settings
 
 app = typer.Typer(
     help="Trains a browser model from a shop's product photos. Settings come from the environment.",
@@ -28,55 +19,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(models, name="models")
-log = structlog.get_logger()
-
-
-@app.command()
-def run(
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when no job is due.")] = False,
-) -> None:
-    """Work on jobs as they are inserted, until SIGTERM."""
-    settings = load_settings(Settings)
-    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
-    asyncio.run(main_loop.run(settings, until_idle=until_idle))
-
-
-@app.command()
-def train(
-    job_id: Annotated[UUID, typer.Option(help='"Id" of a Pending job.')],
-    connection_string: Annotated[
-        str | None,
-        typer.Option(help="Npgsql, libpq or URL; better given as DATABASE_URL, which ps does not show."),
-    ] = None,
-    storage_path: Annotated[Path | None, typer.Option(help="Default: STORAGE_PATH.")] = None,
-    output_path: Annotated[Path | None, typer.Option(help="Default: OUTPUT_PATH.")] = None,
-) -> None:
-    """Work on one given job in the foreground; exit 0 when it completed."""
-    settings = load_settings(
-        Settings, database_url=connection_string, storage_path=storage_path, output_path=output_path
-    )
-    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
-    if not asyncio.run(main_loop.train(settings, job_id)):
-        raise typer.Exit(1)
-
-
-@app.command()
-def migrate() -> None:
-    """Create the worker's tables, or bring them up to date; safe at any time and from many at once."""
-    settings = load_settings(DatabaseSettings)
-    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
-    for name in apply_migrations(settings.database_url, MIGRATIONS):
-        log.info(Event.MIGRATION_APPLIED, name=name)
-    log.info(Event.MIGRATIONS_CURRENT)
-
-
-@app.command()
-def health() -> None:
-    """Exit 0 when the worker on this host is alive, for a container's health check."""
-    path = load_settings(HealthSettings).health_file
-    if not is_alive(path):
-        raise UserError(f"No worker has touched {path} within the last minute.")
+for command in (run, train, migrate, health):
+    app.command()(command)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

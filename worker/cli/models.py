@@ -21,7 +21,7 @@ from worker.registry.activations import Activation, activations
 from worker.registry.choose import choose, go_back, unknown
 from worker.registry.models import Connection, Registered, all_models, lock
 from worker.registry.prune import put_back, remove, take_out
-from worker.registry.verify import place_of, verify
+from worker.registry.verify import verify, version_folder
 from worker.settings import DatabaseSettings, ModelSettings, ShowSettings, load_settings
 
 app = typer.Typer(
@@ -133,7 +133,7 @@ def _state_of_files(output_path: Path | None, version: str) -> str:
     if output_path is None:
         return "not looked at: OUTPUT_PATH is not set"
     try:
-        verify(place_of(output_path.absolute(), version))
+        verify(version_folder(output_path.absolute(), version))
     except UserError as error:
         return str(error)
     return "whole"

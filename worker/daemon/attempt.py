@@ -3,30 +3,39 @@
 import asyncio
 import contextlib
 import json
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
 from worker.daemon.child_process import Children
-from worker.daemon.completion import ActiveModelChanged, deploy, keep_active
+from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.daemon.shutdown import Shutdown
-from worker.daemon.supervision import Training, training
+from worker.daemon.supervision import Interrupted, Supervision, supervised
 from worker.database.connection import OUTAGE, Database
 from worker.errors import CAUSES, ErrorCode, JobError, code_of
 from worker.events import Event
-from worker.job.job import ActiveModel, Job, TrainedModel, Unchanged
+from worker.job.job import ActiveModel, Job
 from worker.job.options import parse_options
-from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, LeaseLost, Progress
+from worker.job.outcome import TrainedModel, Unchanged
+from worker.job.progress import PERCENTAGES, Stage
+from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, JobStatus, LeaseLost, Progress
 from worker.queue.lease import Lease
+from worker.queue.retry import HOLD, job_backoff
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.models import active
 from worker.settings import Settings
 
-MAX_RETRY_SECONDS = 600.0
 # How often a child decides about one model, before it is left to people.
 MOST_DECISIONS = 5
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The last transaction of the job is committed."""
+
+
+Ended = Completed | Failed | Interrupted
 
 
 @dataclass(frozen=True)
@@ -62,20 +71,21 @@ class Attempt:
         try:
             folder, job = self._prepare()
         except JobError as error:
-            return await self._fail(Failed(error.code, error.message))
+            await self._fail(Failed(error.code, error.message))
+            return False
         try:
-            ending = await self._work(folder, job, keeping, shutdown)
+            ended = await self._work(folder, job, keeping, shutdown)
         except CancelRequested:
-            return await self._cancel()
+            await self._cancel()
+            return False
         finally:
             discard(folder)
-        match ending:
+        match ended:
             case Failed():
-                return await self._fail(ending)
-            case None:
-                return await self._release()
-            case _:
-                return True
+                await self._fail(ended)
+            case Interrupted():
+                await self._release()
+        return isinstance(ended, Completed)
 
     def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
@@ -102,57 +112,75 @@ class Attempt:
 
     async def _work(
         self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
-    ) -> Literal[True] | Failed | None:
-        """Train and publish; `None` when `shutdown` leaves no time."""
+    ) -> Ended:
         while True:
             model = await self._write(active)
             job = replace(job, active=self._active_model(model and model.version))
-            async with training(
+            async with supervised(
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
-            ) as child:
+            ) as supervision:
                 try:
-                    return await self._see_through(folder, child)
+                    return await self._see_through(folder, supervision)
                 except ActiveModelChanged:
                     # There was nothing to train, but the model that a new one would equal is not active now.
                     job = replace(job, options=job.options.model_copy(update={"force": True}))
 
-    async def _see_through(self, folder: VersionFolder, child: Training) -> Literal[True] | Failed | None:
-        """As `_work`; raises ActiveModelChanged where there was nothing to train, and now there is."""
-        decisions, ending = 1, await child.ending()
+    async def _see_through(self, folder: VersionFolder, supervision: Supervision) -> Ended:
+        """Raises ActiveModelChanged where there was nothing to train, and now there is."""
+        decisions, ending = 1, await supervision.ending()
         while isinstance(ending, Finished):
             try:
-                return await self._publish(folder, ending.model, last_word=decisions > MOST_DECISIONS)
+                return await self._publish(folder, ending.model, is_final=decisions > MOST_DECISIONS)
             except ActiveModelChanged as change:
                 self._log_change(change)
-                ending = await child.reconsider(self._active_model(change.version))
+                ending = await supervision.reconsider(self._active_model(change.version))
                 decisions += 1
         return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
 
     def _active_model(self, version: str | None) -> ActiveModel | None:
         return ActiveModel(version, self.settings.output_path.absolute() / version) if version else None
 
-    async def _publish(
-        self, folder: VersionFolder, trained: TrainedModel, *, last_word: bool = False
-    ) -> Literal[True] | Failed:
-        if last_word:
-            trained = _undecided(trained)
+    async def _publish(self, folder: VersionFolder, trained: TrainedModel, *, is_final: bool) -> Ended:
+        if is_final:
+            trained = _not_activated(trained)
         # Nothing is left to do: a worker that is asked to stop may end it.
-        self.lease.show(Progress(99, "Publishing the model", 0.0))
+        self.lease.show(Progress(PERCENTAGES[Stage.DEPLOY].last, "Publishing the model", 0.0))
 
         async def write() -> None:
-            await deploy(self.database, self.queue, self.claim, folder, trained, last_word=last_word)
+            await publish_and_complete(
+                self.database, self.queue, self.claim, folder, trained, is_final=is_final
+            )
 
         try:
             await self._until_written(write)
         except OSError as error:
             return Failed(code_of(error), f"The model could not be published: {error}.")
+        self._log_published(folder, trained)
+        return Completed()
+
+    async def _keep_active(self, version: str) -> Completed:
+        async def write() -> None:
+            await keep_active(self.database, self.queue, self.claim, version)
+
+        try:
+            await self._until_written(write)
+        except ActiveModelChanged as change:
+            self._log_change(change)
+            raise
+        self.log.info(Event.JOB_COMPLETED, version=version, activated=True, unchanged=True)
+        return Completed()
+
+    def _log_change(self, change: ActiveModelChanged) -> None:
+        self.log.info(Event.ACTIVE_MODEL_CHANGED, active=change.version)
+
+    def _log_published(self, folder: VersionFolder, trained: TrainedModel) -> None:
         promotion = trained.promotion
-        said = {"version": folder.version, "active": promotion.active_version, "reason": promotion.reason}
-        self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.place))
+        fields = {"version": folder.version, "active": promotion.active_version, "reason": promotion.reason}
+        self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.published))
         if promotion.activate:
-            self.log.info(Event.MODEL_ACTIVATED, **said)
+            self.log.info(Event.MODEL_ACTIVATED, **fields)
         else:
-            self.log.warning(Event.MODEL_NOT_ACTIVATED, **said)
+            self.log.warning(Event.MODEL_NOT_ACTIVATED, **fields)
         self.log.info(
             Event.JOB_COMPLETED,
             version=folder.version,
@@ -163,63 +191,45 @@ class Attempt:
             skipped=trained.skipped,
             advice=len(trained.advice),
         )
-        return True
 
-    async def _keep_active(self, version: str) -> Literal[True]:
-        async def write() -> None:
-            await keep_active(self.database, self.queue, self.claim, version)
-
-        try:
-            await self._until_written(write)
-        except ActiveModelChanged as change:
-            self._log_change(change)
-            raise
-        self.log.info(Event.JOB_COMPLETED, version=version, activated=True, unchanged=True)
-        return True
-
-    def _log_change(self, change: ActiveModelChanged) -> None:
-        self.log.info(Event.ACTIVE_MODEL_CHANGED, active=change.version)
-
-    async def _fail(self, ending: Failed) -> bool:
-        said: dict[str, Any] = {"error_code": ending.code, "error_message": ending.message}
-        if ending.trace:
-            said["exception"] = ending.trace
-        if CAUSES[ending.code].may_pass and self.claim.attempt < self.claim.max_attempts:
-            delay = self._delay()
+    async def _fail(self, failed: Failed) -> None:
+        fields: dict[str, Any] = {"error_code": failed.code, "error_message": failed.message}
+        if failed.trace:
+            fields["exception"] = failed.trace
+        if CAUSES[failed.code].may_pass and self.claim.attempt < self.claim.max_attempts:
+            delay = job_backoff(self.settings.retry_seconds).seconds(self.claim.attempt)
             status = await self._write(
                 lambda connection: self.queue.retry(
-                    connection, self.claim, ending.code, ending.message, delay
+                    connection, self.claim, failed.code, failed.message, delay
                 )
             )
-            self._log_end(status, {"Pending": Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **said)
+            self._log_end(
+                status, {JobStatus.PENDING: Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **fields
+            )
         else:
             status = await self._write(
-                lambda connection: self.queue.fail(connection, self.claim, ending.code, ending.message)
+                lambda connection: self.queue.fail(connection, self.claim, failed.code, failed.message)
             )
-            self._log_end(status, {}, **said)
-        return False
+            self._log_end(status, {}, **fields)
 
-    def _delay(self) -> float:
-        """Seconds until the next attempt: doubling, with jitter, so that jobs do not come back in step."""
-        full = min(self.settings.retry_seconds * 2.0 ** (self.claim.attempt - 1), MAX_RETRY_SECONDS)
-        return full * random.uniform(0.5, 1.0)
-
-    async def _cancel(self) -> bool:
+    async def _cancel(self) -> None:
         await self._write(lambda connection: self.queue.cancel(connection, self.claim))
         self.log.info(Event.JOB_CANCELLED)
-        return False
 
-    async def _release(self) -> bool:
+    async def _release(self) -> None:
         bound = self.settings.max_interruptions
         status = await self._write(lambda connection: self.queue.release(connection, self.claim, bound))
-        said = {"error_code": ErrorCode.INTERRUPTED_TOO_OFTEN} if status == "Failed" else {}
-        self._log_end(status, {"Pending": Event.JOB_RELEASED}, **said)
-        return False
+        fields = {"error_code": ErrorCode.INTERRUPTED_TOO_OFTEN} if status == JobStatus.FAILED else {}
+        self._log_end(status, {JobStatus.PENDING: Event.JOB_RELEASED}, **fields)
 
-    def _log_end(self, status: str, events: dict[str, Event], **said: Any) -> None:
+    def _log_end(self, status: JobStatus, events: dict[JobStatus, Event], **fields: Any) -> None:
         """Say what became of the job; a cancel that came just before goes first."""
-        event = (events | {"Failed": Event.JOB_FAILED, "Cancelled": Event.JOB_CANCELLED})[status]
-        (self.log.error if status == "Failed" else self.log.warning if said else self.log.info)(event, **said)
+        ends = {JobStatus.FAILED: Event.JOB_FAILED, JobStatus.CANCELLED: Event.JOB_CANCELLED}
+        event = (events | ends)[status]
+        level = self.log.info
+        if fields:
+            level = self.log.error if status == JobStatus.FAILED else self.log.warning
+        level(event, **fields)
 
     async def _write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
         async def write() -> Any:
@@ -233,6 +243,7 @@ class Attempt:
 
         The last one finds out what became of a commit of which nobody heard; it cannot change another's job.
         """
+        failures = 0
         while True:
             trusted = self.lease.trusted
             try:
@@ -240,9 +251,10 @@ class Attempt:
             except OUTAGE:
                 if not trusted:
                     raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
-                await asyncio.sleep(random.uniform(0.2, 1.0))
+                failures += 1
+                await asyncio.sleep(HOLD.seconds(failures))
 
 
-def _undecided(trained: TrainedModel) -> TrainedModel:
+def _not_activated(trained: TrainedModel) -> TrainedModel:
     reason = f"Another model became the active one {MOST_DECISIONS} times while it was being decided."
     return replace(trained, promotion=replace(trained.promotion, activate=False, reason=reason))

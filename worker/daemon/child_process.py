@@ -1,4 +1,4 @@
-"""The daemon's side of a training child: start it, listen to it, stop it."""
+"""The training child as the daemon sees it: start it, listen to it, stop it."""
 
 import asyncio
 import os
@@ -24,17 +24,17 @@ GRACE_SECONDS = 1.5
 MODULE = "worker.child"
 # What it is told to do before it has a job: convert the backbone if need be; import what takes long, too.
 PREPARE, STANDBY = "prepare", "standby"
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @dataclass
 class Child:
-    """A running training child. Its messages end when it does; `last_words` is what it printed last."""
+    """A running training child. Its messages end when it does; `stderr_tail` is the end of its standard error."""
 
     process: asyncio.subprocess.Process
     log: Any
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    stderr_tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     kernel_kills: int = field(default_factory=kills_by_kernel)
 
@@ -56,11 +56,11 @@ class Child:
         # What the child started may outlive it by a moment, and hold its output open.
         self._signal(signal.SIGKILL)
         await self.silent.wait()
-        if kills_by_kernel() > self.kernel_kills or speaks_of_memory(self.last_words):
+        if kills_by_kernel() > self.kernel_kills or speaks_of_memory(self.stderr_tail):
             message = f"The training process ran out of memory ({how})."
-            return Failed(ErrorCode.OUT_OF_MEMORY, message, "\n".join(self.last_words))
+            return Failed(ErrorCode.OUT_OF_MEMORY, message, "\n".join(self.stderr_tail))
         message = f"The training process ended without a result ({how})."
-        return Failed(ErrorCode.CHILD_DIED, message, "\n".join(self.last_words))
+        return Failed(ErrorCode.CHILD_DIED, message, "\n".join(self.stderr_tail))
 
     async def stop(self) -> None:
         """SIGTERM, then after a grace SIGKILL, to the child and all that it started."""
@@ -92,7 +92,7 @@ class Child:
         """Log what the child and its libraries print, a line an event."""
         assert self.process.stderr
         async for line in _lines(self.process.stderr):
-            self.last_words.append(line)
+            self.stderr_tail.append(line)
             self.log.debug(Event.CHILD_OUTPUT, line=line)
         self.silent.set()
 
@@ -184,12 +184,12 @@ class Children:
 
 
 def _threads() -> dict[str, str]:
-    """Libraries would count the host's cores, not the container's.
+    """One thread for each operation of a library, and as many operations at once as there are cores.
 
-    TensorFlow gets a thread for an operation and the cores for operations beside each other: how it would
-    share one out depends on the number of threads, and so does what rounding leaves of the sums.
+    How a library divides an operation among threads depends on their number, and so does the rounding of its sums:
+    with one thread, the number of cores cannot change a model.
     """
-    return dict.fromkeys(THREADS, str(usable_cores())) | {"TF_NUM_INTRAOP_THREADS": "1"}
+    return dict.fromkeys(ONE_THREAD, "1") | {"TF_NUM_INTEROP_THREADS": str(usable_cores())}
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

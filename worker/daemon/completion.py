@@ -5,10 +5,19 @@ import json
 from dataclasses import asdict
 
 from worker.database.connection import OUTAGE, Database
-from worker.job.job import TrainedModel
-from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, State
+from worker.job.outcome import TrainedModel
+from worker.queue.jobs import CancelRequested, Claim, JobQueue, JobStatus, LeaseLost, State
 from worker.registry.folder import VersionFolder, publish, take_back, unpublish
-from worker.registry.models import Active, Model, accuracy_of, activate, active, is_registered, lock, register
+from worker.registry.models import (
+    Active,
+    NewModel,
+    accuracy_of,
+    activate,
+    active,
+    is_registered,
+    lock,
+    register,
+)
 
 NOTES_LENGTH = 1000
 
@@ -21,21 +30,21 @@ class ActiveModelChanged(Exception):
         self.version = version
 
 
-async def deploy(
+async def publish_and_complete(
     database: Database,
     queue: JobQueue,
     claim: Claim,
     folder: VersionFolder,
     trained: TrainedModel,
     *,
-    last_word: bool = False,
+    is_final: bool = False,
 ) -> None:
     """Complete the job, register its model, make the folder visible and the model active if that was decided, in
     one transaction.
 
-    The job's row comes first: it is locked, and proves that the job is ours, before anything is seen.
+    The job's row comes first: it is locked, and proves that the job is ours, before anything is visible.
     May be called again after an outage, when nobody knows whether the commit went through.
-    Raises LeaseLost, CancelRequested, OSError, or, unless this is the `last_word`, ActiveModelChanged: then
+    Raises LeaseLost, CancelRequested, OSError, or, unless the decision `is_final`, ActiveModelChanged: then
     nothing is published; or one of database.OUTAGE. Once the version has a row, its folder stays, whatever is
     raised.
     """
@@ -45,7 +54,7 @@ async def deploy(
             await queue.complete(connection, claim, folder.version, _result(folder.version, trained))
             await lock(connection)
             now = _version(await active(connection))
-            if now != promotion.active_version and not last_word:
+            if now != promotion.active_version and not is_final:
                 # An earlier call may have published it, and not have been able to commit.
                 take_back(folder)
                 raise ActiveModelChanged(now)
@@ -65,13 +74,7 @@ async def deploy(
     except (*OUTAGE, ActiveModelChanged):
         raise
     except BaseException:
-        # A folder of which nobody can say whether it has a row is left to the removal of orphans.
-        with contextlib.suppress(*OUTAGE):
-            async with database.transaction() as connection:
-                # The commit of a worker that was cancelled may still be on its way.
-                await lock(connection)
-                if not await is_registered(connection, folder.version):
-                    unpublish(folder)
+        await _unpublish_unless_registered(database, folder)
         raise
 
 
@@ -92,10 +95,20 @@ async def keep_active(database: Database, queue: JobQueue, claim: Claim, version
     except LeaseLost:
         async with database.transaction() as connection:
             state = await queue.look(connection, claim.job_id)
-        if state and (state.status, state.lease_version) == ("Completed", claim.lease_version):
+        if state and (state.status, state.lease_version) == (JobStatus.COMPLETED, claim.lease_version):
             return
         _raise_cancel(state, claim)
         raise
+
+
+async def _unpublish_unless_registered(database: Database, folder: VersionFolder) -> None:
+    # A folder of which nobody can say whether it has a row is left to the removal of orphans.
+    with contextlib.suppress(*OUTAGE):
+        async with database.transaction() as connection:
+            # The commit of a worker that was cancelled may still be on its way.
+            await lock(connection)
+            if not await is_registered(connection, folder.version):
+                unpublish(folder)
 
 
 def _version(model: Active | None) -> str | None:
@@ -103,7 +116,7 @@ def _version(model: Active | None) -> str | None:
 
 
 def _raise_cancel(state: State | None, claim: Claim) -> None:
-    if state == State("Running", claim.lease_version, cancel_requested=True):
+    if state == State(JobStatus.RUNNING, claim.lease_version, cancel_requested=True):
         raise CancelRequested from None
 
 
@@ -127,8 +140,8 @@ def _unchanged(version: str, model: Active | None) -> dict[str, object]:
     }
 
 
-def _row(folder: VersionFolder, trained: TrainedModel) -> Model:
-    return Model(
+def _row(folder: VersionFolder, trained: TrainedModel) -> NewModel:
+    return NewModel(
         version=folder.version,
         model_path=f"models/{folder.version}",
         accuracy_metrics=trained.accuracy_metrics,

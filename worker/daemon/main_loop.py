@@ -23,13 +23,13 @@ from worker.errors import UserError
 from worker.events import Event
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
+from worker.queue.retry import RECONNECT
 from worker.queue.wakeup import Wakeup
 from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
 from worker.registry.prune import pruned, put_back
 from worker.settings import Settings
 
-MAX_OUTAGE_PAUSE = 5.0
 # A wrong database knows none of the folders, and there may be very many.
 NAMED_ORPHANS = 20
 
@@ -99,8 +99,8 @@ class Daemon:
                     await self._pause(await self._seconds_to_sleep())
                 failures = 0
             except OUTAGE:
-                await self._pause(random.uniform(0.5, 1.0) * min(0.5 * 2**failures, MAX_OUTAGE_PAUSE))
                 failures += 1
+                await self._pause(RECONNECT.seconds(failures))
 
     async def work_on_one(self, job_id: uuid.UUID | None = None) -> bool | None:
         """Claim a job, or the one given, and work on it to its end.

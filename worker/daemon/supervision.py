@@ -1,4 +1,4 @@
-"""Has a child train a job, and watches what could end that: the lease, a cancel, a stop, the deadline."""
+"""Watches a child that trains a job, and what could end that: the lease, a cancel, a stop, the deadline, memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,8 @@ from worker.daemon.child_process import Child, Children
 from worker.daemon.shutdown import Shutdown
 from worker.errors import ErrorCode
 from worker.events import Event
-from worker.job.job import ActiveModel, Job, Unchanged
+from worker.job.job import ActiveModel, Job
+from worker.job.outcome import Unchanged
 from worker.job.progress import (
     Advanced,
     EpochFinished,
@@ -38,7 +39,12 @@ LOGGED: dict[type[Message], Event] = {
 
 
 @dataclass(frozen=True)
-class Training:
+class Interrupted:
+    """The worker was asked to stop, and the job would have taken too long to end."""
+
+
+@dataclass(frozen=True)
+class Supervision:
     """A child that has a job until `deadline`, by the event loop's clock; `keeping` is the task that keeps the
     job's lease."""
 
@@ -50,10 +56,10 @@ class Training:
     shutdown: Shutdown
     log: Any
 
-    async def ending(self) -> Ending | None:
-        """What becomes of the job, or `None` when `shutdown` leaves it no time.
+    async def ending(self) -> Ending | Interrupted:
+        """What becomes of the job. After a Finished, the child waits with its work in memory.
 
-        After a Finished, the child waits with its work in memory. Raises LeaseLost and CancelRequested.
+        Raises LeaseLost and CancelRequested.
         """
         listening = asyncio.create_task(self._first_ending(self.child))
         watching = asyncio.create_task(self._watch(listening, self.shutdown))
@@ -67,18 +73,18 @@ class Training:
             watching.cancel()
             listening.cancel()
 
-    async def reconsider(self, active: ActiveModel | None) -> Ending | None:
+    async def reconsider(self, active: ActiveModel | None) -> Ending | Interrupted:
         """What becomes of the job now that another model, or none, is active; as `ending`."""
         self.child.ask(Reconsider(active))
         return await self.ending()
 
-    async def _watch(self, listening: asyncio.Task[Ending], shutdown: Shutdown) -> Ending | None:
+    async def _watch(self, listening: asyncio.Task[Ending], shutdown: Shutdown) -> Ending | Interrupted:
         asked, hurry = (asyncio.create_task(event.wait()) for event in (shutdown.asked, shutdown.hurry))
         try:
             await self._first_of(listening, asked)
             if asked.done() and not listening.done() and self._is_nearly_done():
                 await self._first_of(listening, hurry, seconds=self.settings.shutdown_grace)
-            return listening.result() if listening.done() else None
+            return listening.result() if listening.done() else Interrupted()
         finally:
             asked.cancel()
             hurry.cancel()
@@ -94,7 +100,7 @@ class Training:
         return left is not None and left <= self.settings.shutdown_grace
 
     async def _first_ending(self, child: Child) -> Ending:
-        """What the child tells, or that it takes too much memory."""
+        """The child's own ending, or that it takes too much memory."""
         tasks = {asyncio.create_task(self._listen(child)), asyncio.create_task(self._watch_memory(child))}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -121,21 +127,23 @@ class Training:
                     case Ready():
                         pass  # a standby that was given its job before it had said so
                     case Advanced():
-                        progress = Progress(message.percentage, message.sentence, message.seconds_left)
+                        progress = Progress(message.percentage, message.current_stage, message.seconds_left)
                         self.lease.show(progress)
                     case PhotoSkipped():
                         self.log.warning(Event.PHOTO_SKIPPED, **asdict(message))
                     case _:
                         self.log.info(LOGGED[type(message)], **asdict(message))
         except (ValueError, KeyError, TypeError) as error:
-            return Failed(ErrorCode.INTERNAL_ERROR, f"The training process told nonsense: {error}")
+            return Failed(
+                ErrorCode.INTERNAL_ERROR, f"The training process sent a message that cannot be read: {error}"
+            )
         death = await child.death()
-        self.log.error(Event.CHILD_DIED, reason=death.message, last_words=list(child.last_words))
+        self.log.error(Event.CHILD_DIED, reason=death.message, stderr_tail=list(child.stderr_tail))
         return death
 
 
 @asynccontextmanager
-async def training(
+async def supervised(
     settings: Settings,
     job: Job,
     lease: Lease,
@@ -143,12 +151,12 @@ async def training(
     shutdown: Shutdown,
     children: Children,
     log: Any,
-) -> AsyncIterator[Training]:
+) -> AsyncIterator[Supervision]:
     """Have a child train `job`; on leaving, the child is gone."""
     deadline = asyncio.get_running_loop().time() + settings.job_timeout
     async with children.train(job, log) as child:
         try:
-            yield Training(settings, child, deadline, lease, keeping, shutdown, log)
+            yield Supervision(settings, child, deadline, lease, keeping, shutdown, log)
         except LeaseLost:
             await child.kill()
             raise

@@ -11,53 +11,55 @@ from worker.photos.decode import SIDE
 from worker.photos.facts import PhotoFacts
 
 FEW_PHOTOS = 5
-"""Products with fewer photos are known from too few sides."""
+"""Products with fewer photos get the advice to add some."""
 
 UNLIKELY, LIKELY = 0.02, 0.9
-"""A label looks wrong where the model, out of fold, gives it less than the one and another product more than the
+"""A label looks wrong where its probability, out of fold, is below the one, and that of another product above the
 other."""
 
 BLURRED = 0.1
-"""A photo is blurred with so much of the sharpness that its product's photos usually have, and the shop's."""
+"""A photo is blurred below this share of the median sharpness of its product's photos, and of the shop's."""
 
 DARK = 0.15
 TINY = SIDE
 """Mean luma, and pixels of the shorter side, below which a photo is dark or tiny."""
 
 CONFUSED = 0.25
-"""Two products are hard to tell apart where so many of their photos are taken for the other."""
+"""Two products are hard to tell apart where this share of their photos is taken for the other one."""
 
 LISTED = 20
 NAMED = 3
 
 
 @dataclass(frozen=True)
-class SeenPhoto:
-    """A photo with its label's SKU, and what the model said that had not seen it: the guess, how sure it was of
-    that and of the label; `None` where it was not asked."""
+class PhotoResult:
+    """A photo with its label's SKU, and the answer of a model that it did not train: the predicted SKU, and the
+    probabilities of the prediction and of the label; `None` where it was not held out."""
 
     name: str
     sku: str
     facts: PhotoFacts
-    guess: str | None
+    prediction: str | None
     confidence: float | None
-    own: float | None
+    label_probability: float | None
 
     @property
     def looks_mislabelled(self) -> bool:
-        sure = self.own is not None and self.own < UNLIKELY and (self.confidence or 0) > LIKELY
-        return sure and self.guess != self.sku
+        if self.label_probability is None or self.confidence is None:
+            return False
+        confident = self.label_probability < UNLIKELY and self.confidence > LIKELY
+        return confident and self.prediction != self.sku
 
 
 def advise(
-    photos: Sequence[SeenPhoto],
+    photos: Sequence[PhotoResult],
     copies: Iterable[tuple[int, int]],
     evaluation: Evaluation,
     names: Mapping[str, str],
 ) -> tuple[Advice, ...]:
-    """What is worth doing, the most useful first.
+    """Advice, the most useful first.
 
-    `copies` are pairs of places in `photos` that show one photo; `names` are those of products by SKU.
+    `copies` are pairs of indices into `photos` of near duplicates; `names` are those of products by SKU.
     """
     return (
         *_mislabelled(photos, names),
@@ -69,17 +71,17 @@ def advise(
     )
 
 
-def _mislabelled(photos: Sequence[SeenPhoto], names: Mapping[str, str]) -> list[Advice]:
+def _mislabelled(photos: Sequence[PhotoResult], names: Mapping[str, str]) -> list[Advice]:
     suspects = sorted(
         (photo for photo in photos if photo.looks_mislabelled),
-        key=lambda photo: (photo.own or 0, -(photo.confidence or 0), photo.name),
+        key=lambda photo: (photo.label_probability or 0, -(photo.confidence or 0), photo.name),
     )
     return [
         Advice(
             AdviceKind.LOOKS_MISLABELLED,
             f"{photo.name} is filed under {_product(photo.sku, names)} and looks like "
-            f"{_product(photo.guess or '', names)}: is it the right product?",
-            (photo.sku, photo.guess or ""),
+            f"{_product(photo.prediction or '', names)}: is it the right product?",
+            (photo.sku, photo.prediction or ""),
             (photo.name,),
         )
         for photo in suspects[:LISTED]
@@ -87,7 +89,7 @@ def _mislabelled(photos: Sequence[SeenPhoto], names: Mapping[str, str]) -> list[
 
 
 def _same_photo(
-    photos: Sequence[SeenPhoto], copies: Iterable[tuple[int, int]], names: Mapping[str, str]
+    photos: Sequence[PhotoResult], copies: Iterable[tuple[int, int]], names: Mapping[str, str]
 ) -> list[Advice]:
     across = [(photos[one], photos[other]) for one, other in copies if photos[one].sku != photos[other].sku]
     return [
@@ -110,22 +112,22 @@ def _too_few(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
     skus = tuple(product.sku for product in few)
     if not skus:
         return []
-    sentence = (
+    message = (
         f"{_listed([_product(sku, names) for sku in skus])} {_have(skus)} fewer than {FEW_PHOTOS} photos: add some "
         "from other sides, in other light."
     )
-    return [Advice(AdviceKind.TOO_FEW_PHOTOS, sentence, skus, ())]
+    return [Advice(AdviceKind.TOO_FEW_PHOTOS, message, skus, ())]
 
 
 def _not_measured(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
     skus = tuple(product.sku for product in evaluation.by_product if not product.measured)
     if not skus:
         return []
-    sentence = (
+    message = (
         f"{_listed([_product(sku, names) for sku in skus])} {_have(skus)} photos of one occasion only, so nobody "
         "knows how well they are recognised on another: add photos taken on another day."
     )
-    return [Advice(AdviceKind.NOT_MEASURED, sentence, skus, ())]
+    return [Advice(AdviceKind.NOT_MEASURED, message, skus, ())]
 
 
 def _hard_to_tell_apart(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
@@ -152,7 +154,7 @@ def _hard_to_tell_apart(evaluation: Evaluation, names: Mapping[str, str]) -> lis
     ]
 
 
-def _bad_photos(photos: Sequence[SeenPhoto]) -> list[Advice]:
+def _bad_photos(photos: Sequence[PhotoResult]) -> list[Advice]:
     by_sku: dict[str, list[float]] = {}
     for photo in photos:
         by_sku.setdefault(photo.sku, []).append(photo.facts.sharpness)

@@ -1,40 +1,41 @@
-"""Whether a photo shows one of our products at all: a score, and from which value on it is trusted."""
+"""Thresholds on the score, by which a client rejects photos of anything that is not a known product."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import mannwhitneyu
 
-Floats = npt.NDArray[np.float32]
+from worker.arrays import Floats, Mask
 
-OURS_SUGGESTED = 0.95
-"""Of our own photos, the share that gets at least a suggestion."""
+SUGGEST_TRUE_POSITIVE_RATE: Final = 0.95
+"""`suggest` lets this share of the known products' photos through."""
 
-OTHERS_ACCEPTED = 0.1
-"""Of photos of other things, the share that may be taken for one of ours."""
+ACCEPT_FALSE_POSITIVE_RATE: Final = 0.1
+"""`accept` lets at most this share of other photos through."""
 
-OURS_ACCEPTED = 0.8
-"""Of our own photos, the share that is accepted where there are no others to learn from."""
+ACCEPT_TRUE_POSITIVE_RATE: Final = 0.8
+"""`accept` lets this share of the known products' photos through where there are no other photos to learn from."""
 
-STEPS = 50
+STEPS: Final = 50
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a threshold on the score costs. `ours`: share of our own photos at or above it; `right`: share of
-    those whose first guess is right; `others`: share of photos of other things that get through, `None` where
-    none could be tried."""
+    """What a threshold on the score costs. `true_positive_rate` is the share of the known products' photos at or
+    above it, `accuracy` the share of those whose first guess is right, and `false_positive_rate` the share of other
+    photos at or above it, `None` where there were none."""
 
     score: float
-    ours: float
-    right: float
-    others: float | None
+    true_positive_rate: float
+    accuracy: float
+    false_positive_rate: float | None
 
 
 @dataclass(frozen=True)
 class Separation:
-    """How well the score tells ours from others: area under the ROC curve, 0.5 by chance, 1 perfect."""
+    """How well the score separates known products from `photos` other ones: area under the ROC curve, 0.5 by
+    chance, 1 perfect."""
 
     auroc: float
     photos: int
@@ -44,7 +45,7 @@ class Separation:
 class Rejection:
     """The two thresholds: from `accept` on a client may act, from `suggest` on it may offer its guesses.
 
-    `near`: others are products left out of training. `far`: things that are no products, or `None` where there
+    `near`: against products left out of training. `far`: against things that are no products, or `None` where there
     are no photos of such. `curve` has a threshold at every step of the score, for the report.
     """
 
@@ -55,52 +56,58 @@ class Rejection:
     curve: tuple[Threshold, ...]
 
 
-def learn_rejection(
-    ours: Floats, right: npt.NDArray[np.bool_], near: Floats, far: Floats
-) -> Rejection | None:
-    """Choose thresholds by the scores of photos that did not train the model; `None` where there are none of
-    ours.
+def choose_thresholds(known: Floats, correct: Mask, near: Floats, far: Floats) -> Rejection | None:
+    """Choose thresholds by scores of photos that did not train the model; `None` where there are none in `known`.
 
-    `ours` `[n]` with whether the first guess was `right`; `near` those of products that were left out, `far`
-    those of things that are no products; both may be empty. `suggest` lets OURS_SUGGESTED of ours through;
-    `accept` no more than OTHERS_ACCEPTED of the others, and is never the lower one.
+    `known` float32 `[n]` are scores of photos of known products, `correct` `[n]` whether the first guess was right.
+    `near` are scores of products that were left out, `far` of things that are no products; both may be empty.
+    `accept` is never the lower threshold.
     """
-    if not len(ours):
+    if not len(known):
         return None
 
     def at(value: float) -> Threshold:
         # Rounded down, so that whoever was at it still is.
         score = np.floor(value * 1e4) / 1e4
-        passed = ours >= score
+        passed = known >= score
         rates = [float((other >= score).mean()) for other in (near, far) if len(other)]
         return Threshold(
             score=float(score),
-            ours=_share(passed.mean()),
-            right=_share(right[passed].mean()) if passed.any() else 1.0,
+            true_positive_rate=_rounded(passed.mean()),
+            accuracy=_rounded(correct[passed].mean()) if passed.any() else 1.0,
             # Near and far count the same, however many photos there are of each.
-            others=_share(np.mean(rates)) if rates else None,
+            false_positive_rate=_rounded(np.mean(rates)) if rates else None,
         )
 
-    curve = tuple(at(score) for score in np.unique(np.quantile(ours, np.linspace(0, 1, STEPS + 1))))
-    suggest = float(np.quantile(ours, 1 - OURS_SUGGESTED))
-    strict = [point.score for point in curve if point.others is not None and point.others <= OTHERS_ACCEPTED]
-    if curve[0].others is None:
-        accept = float(np.quantile(ours, 1 - OURS_ACCEPTED))
+    curve = tuple(at(score) for score in np.unique(np.quantile(known, np.linspace(0, 1, STEPS + 1))))
+    suggest = float(np.quantile(known, 1 - SUGGEST_TRUE_POSITIVE_RATE))
+    strict = [
+        point.score
+        for point in curve
+        if point.false_positive_rate is not None and point.false_positive_rate <= ACCEPT_FALSE_POSITIVE_RATE
+    ]
+    if curve[0].false_positive_rate is None:
+        accept = float(np.quantile(known, 1 - ACCEPT_TRUE_POSITIVE_RATE))
     else:
-        accept = strict[0] if strict else float(ours.max())
+        accept = strict[0] if strict else float(known.max())
     return Rejection(
-        at(max(accept, suggest)), at(suggest), _separation(ours, near), _separation(ours, far), curve
+        accept=at(max(accept, suggest)),
+        suggest=at(suggest),
+        near=_separation(known, near),
+        far=_separation(known, far),
+        curve=curve,
     )
 
 
-def auroc(ours: Floats, others: Floats) -> float:
-    """How often one of ours has a higher score than one of the others (Hanley and McNeil, Radiology 1982)."""
-    return float(mannwhitneyu(ours, others).statistic) / (len(ours) * len(others))
+def auroc(known: Floats, others: Floats) -> float:
+    """Probability that a known product's photo has a higher score than another photo (Hanley and McNeil, Radiology
+    1982)."""
+    return float(mannwhitneyu(known, others).statistic) / (len(known) * len(others))
 
 
-def _separation(ours: Floats, others: Floats) -> Separation | None:
-    return Separation(_share(auroc(ours, others)), len(others)) if len(others) else None
+def _separation(known: Floats, others: Floats) -> Separation | None:
+    return Separation(_rounded(auroc(known, others)), len(others)) if len(others) else None
 
 
-def _share(value: float | np.floating) -> float:
-    return round(float(value), 4)
+def _rounded(share: float | np.floating) -> float:
+    return round(float(share), 4)

@@ -1,4 +1,4 @@
-"""What the frozen backbone makes of every view of every photo, and its facts: from the store, or computed once."""
+"""Features of every view of every photo by the frozen backbone, and the photos' facts: from the store, or computed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbone.architecture import ACTIVATIONS, FEATURES
-from worker.backbone.cache import FORMAT, CompiledBackbone
+from worker.backbone.architecture import FEATURES, TAIL_INPUT
+from worker.backbone.backbone import FORMAT, Backbone
 from worker.backbone.engine import make_engine
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
@@ -20,15 +20,18 @@ from worker.cores import usable_cores
 from worker.features.scratch import Scratch
 from worker.features.store import FeatureStore, feature_key
 from worker.photos import augmentation
-from worker.photos.decode import RECIPE, SkipReason, UnreadablePhoto, open_photo, read_photo
-from worker.photos.facts import RECIPE as FACTS
+from worker.photos.decode import PREPARATION, open_photo
+from worker.photos.facts import DEFINITION as FACTS
 from worker.photos.facts import PhotoFacts, pack, photo_facts, unpack
+from worker.photos.file import read_photo
+from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
-SHAPES: dict[str, tuple[int, ...]] = {"features": (FEATURES,), "activations": ACTIVATIONS}
-"""What is kept of a view, with its shape; activations only where the tail will be trained on them."""
+SHAPES: dict[str, tuple[int, ...]] = {"features": (FEATURES,), "tail_inputs": TAIL_INPUT}
+"""What is kept of a view, with its shape; tail inputs only where the tail will be trained on them."""
 
+# Photos that are handed to the threads at once.
 STEP = 256
-# So many photos tell how long the others will take.
+# Photos whose time tells how long all will take.
 PROBED = 16
 
 View = dict[str, npt.NDArray[Any]]
@@ -36,36 +39,36 @@ View = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Extracted:
-    """Of each photo of `dataset`: features float16 `[views, 2816]`, what enters the tail, if it was kept,
-    float16 `[views, 14, 14, 96]`, and facts. So many views were `computed`; the others were in the store."""
+    """Of each photo of `dataset`: features float16 `[views, 2816]`, tail inputs, where they were kept, float16
+    `[views, 14, 14, 96]`, and facts. `computed` is the number of views that were not in the store."""
 
     dataset: Dataset
     features: Scratch
-    activations: Scratch | None
+    tail_inputs: Scratch | None
     facts: tuple[PhotoFacts, ...]
     computed: int
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is known of one photo: its views in the order asked for, and its facts."""
+class _Extracted:
+    """Of one photo: its views in the order asked for, and its facts."""
 
     views: list[View]
     facts: PhotoFacts
 
 
 class Extractor:
-    """Looks at photos on all cores, with engines that are made once."""
+    """Extracts features on all cores, with engines that are made once."""
 
-    def __init__(self, backbone: CompiledBackbone, store: FeatureStore, keep_activations: bool) -> None:
+    def __init__(self, backbone: Backbone, store: FeatureStore, keep_tail_inputs: bool) -> None:
         self._backbone, self._store = backbone, store
-        self._kinds = tuple(SHAPES) if keep_activations else ("features",)
+        self._kinds = tuple(SHAPES) if keep_tail_inputs else ("features",)
         self._mine = local()
 
     def extract(
         self, dataset: Dataset, views: Sequence[str], step: Callable[[int], None] = lambda done: None
     ) -> Extracted:
-        """`step` is told how many photos are done. Photos that turn out unreadable are left out.
+        """Calls `step` with the number of photos done. Photos that turn out unreadable are left out.
 
         Raises JobError as `PhotoSet.require_usable` does, OSError when storage or the disk fails.
         """
@@ -74,59 +77,59 @@ class Extractor:
         unusable: dict[int, SkipReason] = {}
         facts: list[PhotoFacts] = []
         computed = 0
-        for place, outcome in enumerate(self._look_at_all(dataset, views, scratch)):
+        for index, outcome in enumerate(self._extract_all(dataset, views, scratch)):
             if isinstance(outcome, SkipReason):
-                unusable[place] = outcome
+                unusable[index] = outcome
             else:
                 facts.append(outcome[0])
                 computed += outcome[1]
-            step(place + 1)
-        kept = np.array([place for place in range(count) if place not in unusable], np.int64)
+            step(index + 1)
+        kept = np.array([index for index in range(count) if index not in unusable], np.int64)
         left = {kind: rows.only(kept) for kind, rows in scratch.items()}
-        usable, activations = dataset.without(unusable), left.get("activations")
-        return Extracted(usable, left["features"], activations, tuple(facts), computed)
+        usable, tail_inputs = dataset.without(unusable), left.get("tail_inputs")
+        return Extracted(usable, left["features"], tail_inputs, tuple(facts), computed)
 
     def probe(self, dataset: Dataset, views: Sequence[str]) -> int:
-        """Look at some photos, which later come from the store; how many that are.
+        """Extract some photos, which later come from the store, and return their number.
 
-        They are spread over all: those of new products, which are not in the store yet, stand anywhere.
+        They are spread over all photos: those that are not in the store yet may stand anywhere.
         """
-        places = np.unique(np.linspace(0, len(dataset.photos) - 1, PROBED).astype(np.int64)).tolist()
+        indices = np.unique(np.linspace(0, len(dataset.photos) - 1, PROBED).astype(np.int64)).tolist()
 
-        def look(place: int) -> None:
-            # Left out, with the reason, when it is looked at again.
+        def extract_one(index: int) -> None:
+            # An unreadable one is left out, with the reason, when all are extracted.
             with suppress(FileNotFoundError, UnreadablePhoto):
-                self._look_at(dataset.photos[place], dataset.sha256[place], views)
+                self._extract_one(dataset.photos[index], dataset.sha256[index], views)
 
         with ThreadPoolExecutor(usable_cores(), thread_name_prefix="probe") as threads:
-            list(threads.map(look, places))
-        return len(places)
+            list(threads.map(extract_one, indices))
+        return len(indices)
 
-    def _look_at_all(
+    def _extract_all(
         self, dataset: Dataset, views: Sequence[str], scratch: dict[str, Scratch]
     ) -> Iterator[tuple[PhotoFacts, int] | SkipReason]:
-        """For each photo in order its facts and how many views were computed, or why there are none."""
+        """For each photo in order its facts and the number of views computed, or why there are none."""
 
-        def look(place: int) -> tuple[PhotoFacts, int] | SkipReason:
+        def extract_one(index: int) -> tuple[PhotoFacts, int] | SkipReason:
             try:
-                seen, computed = self._look_at(dataset.photos[place], dataset.sha256[place], views)
+                extracted, computed = self._extract_one(dataset.photos[index], dataset.sha256[index], views)
             except FileNotFoundError:
                 return SkipReason.MISSING
             except UnreadablePhoto as error:
                 return error.reason
             for kind, rows in scratch.items():
-                rows.write(place, np.stack([view[kind] for view in seen.views]))
-            return seen.facts, computed
+                rows.write(index, np.stack([view[kind] for view in extracted.views]))
+            return extracted.facts, computed
 
         with ThreadPoolExecutor(usable_cores(), thread_name_prefix="extract") as threads:
             try:
                 for start in range(0, len(dataset.photos), STEP):
-                    yield from threads.map(look, range(start, min(start + STEP, len(dataset.photos))))
+                    yield from threads.map(extract_one, range(start, min(start + STEP, len(dataset.photos))))
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def _look_at(self, photo: Photo, sha256: str, views: Sequence[str]) -> tuple[_Seen, int]:
+    def _extract_one(self, photo: Photo, sha256: str, views: Sequence[str]) -> tuple[_Extracted, int]:
         found = {name: self._read(sha256, name) for name in views}
         missing = [name for name, view in found.items() if view is None]
         kept = self._store.read(_facts_key(sha256))
@@ -149,7 +152,7 @@ class Extractor:
                 if unchanged:
                     self._write(sha256, name, view)
                 found[name] = view
-        return _Seen([view for view in found.values() if view is not None], facts), len(missing)
+        return _Extracted([view for view in found.values() if view is not None], facts), len(missing)
 
     def _read(self, sha256: str, name: str) -> View | None:
         view: View = {}
@@ -165,7 +168,7 @@ class Extractor:
             self._store.write(self._key(sha256, name, kind), {kind: array})
 
     def _key(self, sha256: str, name: str, kind: str) -> str:
-        recipe = {"photo": RECIPE, "views": augmentation.RECIPE, "kind": kind, "backbone": FORMAT}
+        recipe = {"photo": PREPARATION, "views": augmentation.DEFINITION, "kind": kind, "backbone": FORMAT}
         return feature_key(sha256, name, recipe, self._backbone.facts.weights_sha256)
 
     def _engine(self) -> Any:
@@ -176,4 +179,4 @@ class Extractor:
 
 def _facts_key(sha256: str) -> str:
     """Facts are the photo's alone, whatever the backbone."""
-    return feature_key(sha256, "facts", {"photo": RECIPE, "kind": "facts", "facts": FACTS}, "")
+    return feature_key(sha256, "facts", {"photo": PREPARATION, "kind": "facts", "facts": FACTS}, "")

@@ -1,4 +1,4 @@
-"""What a frozen backbone computed of a photo's view, kept on disk so that it is computed once.
+"""Features of a photo's view by a frozen backbone, kept on disk so that they are computed once.
 
 An entry is one file, `<folder>/<first two hex digits of its key>/<key>`: a checksum, then the arrays as
 safetensors. It appears whole, by a rename, and is never changed, so the processes that read, write and prune
@@ -60,18 +60,18 @@ class FeatureStore:
 
         None where there is no entry, or none that can be read; a damaged one is deleted. Never raises OSError.
         """
-        place = self._folder / key[:2] / key
+        path = self._folder / key[:2] / key
         arrays, damaged = None, False
         with contextlib.suppress(OSError):
-            with open(place, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0) as file:
                 content, used = file.read(), os.fstat(file.fileno()).st_mtime
             arrays = _unpack(content)
             damaged = arrays is None
             if damaged:
                 # Another process may just have replaced it: the good one is computed once more, then.
-                os.unlink(place)
+                os.unlink(path)
             elif abs(time.time() - used) > _HOUR:
-                os.utime(place)
+                os.utime(path)
         with self._lock:
             self.hits += arrays is not None
             self.misses += arrays is None
@@ -87,13 +87,13 @@ class FeatureStore:
             return
         # safetensors writes the memory of a strided array as it lies there, without a word.
         packed = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
-        place, content = self._folder / key[:2] / key, _checksum(packed) + packed
+        path, content = self._folder / key[:2] / key, _checksum(packed) + packed
         try:
             try:
-                _put(place, content)
+                _put(path, content)
             except FileNotFoundError:  # the first entry, or the first since somebody deleted the folder
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _put(place, content)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _put(path, content)
         except OSError as error:
             with self._lock:
                 self.fault = self.fault or error
@@ -136,14 +136,14 @@ def _unpack(content: bytes) -> dict[str, npt.NDArray[Any]] | None:
         return None
 
 
-def _put(place: Path, content: bytes) -> None:
-    """Make `content` the file at `place`, in one step. Raises OSError, and leaves nothing then."""
-    temporary = f"{place}.{secrets.token_hex(8)}.tmp"
+def _put(path: Path, content: bytes) -> None:
+    """Make `content` the file at `path`, in one step. Raises OSError, and leaves nothing then."""
+    temporary = f"{path}.{secrets.token_hex(8)}.tmp"
     try:
         # Not synced: a file that a power cut tears is found by its checksum.
         with open(temporary, "xb") as file:
             file.write(content)
-        os.replace(temporary, place)
+        os.replace(temporary, path)
     except BaseException:
         _remove(temporary, 0)
         raise

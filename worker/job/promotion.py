@@ -1,4 +1,4 @@
-"""What was decided about a new model; free of NumPy, so that the daemon can say it."""
+"""What was decided about a new model."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 class Comparison:
     """Two models on the same photos, which trained neither, of products that both know.
 
-    `new` and `active`: shares of the `photos` whose first guess is right. `chance`: how likely a difference
-    this bad for the new one is when both are equally good.
+    `new_accuracy` and `active_accuracy` are the shares of the `photos` whose first guess is right. `p_value` is the
+    one-sided p-value of a paired sign-flip test: the probability of a difference at least this bad for the new
+    model if both are equally good.
     """
 
     photos: int
     products: int
-    new: float
-    active: float
-    chance: float
+    new_accuracy: float
+    active_accuracy: float
+    p_value: float
 
 
 @dataclass(frozen=True)

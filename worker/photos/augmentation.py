@@ -1,4 +1,4 @@
-"""The views of a photo that train the model: as the browser sees it, and as it might have been taken."""
+"""Augmentation: the views of a photo that train the model, as the browser sees it and as it might have been taken."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,21 @@ from worker.photos.decode import SIDE, OpenPhoto
 WHOLE = "whole"
 
 AREA = (0.6, 1.0)
-"""Share of the photo's area that a crop keeps."""
+"""Share of the photo's area that a crop keeps: a random one between the two."""
 
 STRETCH = 0.15
-"""A crop's sides are stretched against each other by up to this much, as a logarithm."""
+"""Largest logarithm of a crop's change of aspect ratio, up or down."""
 
 LIGHT = {ImageEnhance.Brightness: 0.25, ImageEnhance.Contrast: 0.2, ImageEnhance.Color: 0.2}
-"""What of a view's light changes, and by how much of it, up or down."""
+"""Largest relative change of each property of a view's light, up or down."""
 
 
-RECIPE = {"area": AREA, "stretch": STRETCH, "light": {kind.__name__: value for kind, value in LIGHT.items()}}
-"""What makes a view another than it was before this changed."""
+DEFINITION = {
+    "area": AREA,
+    "stretch": STRETCH,
+    "light": {kind.__name__: value for kind, value in LIGHT.items()},
+}
+"""How views are made; features that are kept are computed again when this changes."""
 
 
 def view_names(count: int) -> tuple[str, ...]:
@@ -28,7 +32,7 @@ def view_names(count: int) -> tuple[str, ...]:
 
 
 def make_view(photo: OpenPhoto, sha256: str, name: str) -> npt.NDArray[np.uint8]:
-    """RGB uint8 `[224, 224, 3]`. A photo's bytes and the name decide all that is random."""
+    """RGB uint8 `[224, 224, 3]`. The seed is made of the photo's bytes and the view's name."""
     if name == WHOLE:
         return np.array(photo.whole, dtype=np.uint8)
     random = np.random.default_rng([int(sha256[:16], 16), *name.encode()])

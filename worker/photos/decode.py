@@ -1,19 +1,19 @@
-"""One shop photo, from a file on disk to the pixels the model is trained on."""
+"""One photo, from the bytes of its file to the pixels that the model is trained on."""
 
-import stat
 import threading
-import warnings
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pillow_heif
-from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from worker.photos.file import read_photo, too_large
+from worker.photos.formats import FORMATS, is_other_image, is_supported
+from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 SIDE: Final = 224
 """Width and height, in pixels, of a prepared photo."""
@@ -21,10 +21,7 @@ SIDE: Final = 224
 MAX_PIXELS: Final = 200_000_000
 """Photos of more pixels than this are refused before they are decoded."""
 
-MAX_FILE_BYTES: Final = 256 * 1024 * 1024
-"""Files of more bytes than this are refused before they are read."""
-
-RECIPE: Final[dict[str, object]] = {
+PREPARATION: Final[dict[str, object]] = {
     "frame": "first (primary picture of HEIC, first frame of GIF, WebP, AVIF and APNG)",
     "orientation": "upright, as EXIF orientation says (in HEIC and AVIF: as irot and imir say)",
     "colour": "RGB",
@@ -44,27 +41,6 @@ RECIPE: Final[dict[str, object]] = {
 """How a photo is prepared, for metadata.json: a client that does the same feeds the model what it learned."""
 
 
-class SkipReason(StrEnum):
-    """Why a photo is left out of a training run."""
-
-    MISSING = "missing"
-    UNSAFE_NAME = "unsafe_name"
-    EMPTY_FILE = "empty_file"
-    NOT_AN_IMAGE = "not_an_image"
-    TRUNCATED = "truncated"
-    TOO_LARGE = "too_large"
-    UNSUPPORTED = "unsupported"
-
-
-class UnreadablePhoto(Exception):
-    """No photo can be made of the file: `reason` says why in a word, the message in a sentence."""
-
-    def __init__(self, reason: SkipReason, message: str) -> None:
-        super().__init__(message)
-        self.reason: SkipReason = reason
-
-
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")  # MPO opens as JPEG
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -74,31 +50,18 @@ _TRANSPOSE: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SUPPORTED_STARTS: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
-_SUPPORTED_BRANDS: Final = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc")
-_OTHER_IMAGE_STARTS: Final = (
-    *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"8BPS"),
-    *(b"II+\0", b"MM\0+", b"\0\0\1\0", b"%!PS", b"qoif", b"<svg"),
-)
 
 # One photo of this many pixels can take a gigabyte to decode; several at once could take the machine.
 _LARGE: Final = 50_000_000
 _one_large_at_a_time = threading.Lock()
 
-# The photos are decoded in parallel already, so a decoder's own threads would only get in the way.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
-# Pillow imports its plugins at first use; done here, no two threads do it at once.
-Image.init()
 # Our own check comes first; Pillow's stays as a net for WebP, whose canvas is allocated when it is opened.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-# Pillow warns of every oddity in EXIF and TIFF tags; what matters in a photo is raised.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
 class OpenPhoto:
-    """A decoded photo, upright: `whole` as RECIPE prepares it, and `detail`, RGB, for views of its parts.
+    """A decoded photo, upright: `whole` as PREPARATION prepares it, and `detail`, RGB, for views of its parts.
 
     The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels; `width` and `height` are
     those of the file's picture. `taken` is EXIF's DateTimeOriginal, a dot and SubSecTimeOriginal: any text.
@@ -112,7 +75,7 @@ class OpenPhoto:
 
 
 def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one photo as RECIPE says: shape (224, 224, 3), RGB, 0..255. Safe to call from many threads.
+    """Read one photo as PREPARATION says: shape (224, 224, 3), RGB, 0..255. Safe to call from many threads.
 
     Raises as `read_photo` and `open_photo` do.
     """
@@ -131,38 +94,17 @@ def open_photo(path: Path, data: bytes) -> OpenPhoto:
     except (UnreadablePhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, f"{error}") from error
+        raise too_large(path, f"{error}") from error
     # A hostile file can make Pillow's plugins raise nearly anything, and none of it is our caller's trouble.
     except Exception as error:
         raise _broken(path, data[:256], error) from error
 
 
-def read_photo(path: Path) -> bytes:
-    """The bytes of a photo's file.
-
-    Raises:
-        UnreadablePhoto: the file is empty or too large, or no file at all; what stands there is to blame.
-        OSError: the file is missing, is a directory or cannot be read; the storage is to blame.
-    """
-    status = path.stat()
-    # Opening a pipe or a device could wait forever; a directory is left to open(), which raises OSError.
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        text = f"{path} is no regular file; put a photo in its place."
-        raise UnreadablePhoto(SkipReason.NOT_AN_IMAGE, text)
-    if status.st_size > MAX_FILE_BYTES:
-        raise _too_large(path, f"{status.st_size} bytes, and {MAX_FILE_BYTES} is the limit")
-    with path.open("rb") as file:
-        data = file.read()
-    if not data:
-        raise UnreadablePhoto(SkipReason.EMPTY_FILE, f"{path} is empty; upload the photo again.")
-    return data
-
-
 def _open(path: Path, data: bytes) -> OpenPhoto:
-    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+    with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size  # draft mode makes them smaller
         if (pixels := width * height) > MAX_PIXELS:
-            raise _too_large(path, f"{width} x {height} pixels, and {MAX_PIXELS} is the limit")
+            raise too_large(path, f"{width} x {height} pixels, and {MAX_PIXELS} is the limit")
         if image.format in ("JPEG", "MPO"):
             image.draft(None, (2 * SIDE, 2 * SIDE))
         with _one_large_at_a_time if pixels > _LARGE else nullcontext():
@@ -224,26 +166,14 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _too_large(path: Path, size: str) -> UnreadablePhoto:
-    return UnreadablePhoto(SkipReason.TOO_LARGE, f"{path} is too large ({size}); upload a smaller copy.")
-
-
 def _broken(path: Path, start: bytes, error: Exception) -> UnreadablePhoto:
     """The error to raise for a file that Pillow could not decode, judged by the file's first bytes."""
-    if _is_supported(start):
+    if is_supported(start):
         detail = "" if isinstance(error, UnidentifiedImageError) else f" ({type(error).__name__}: {error})"
         text = f"{path} is cut short or damaged{detail}; upload the photo again."
         return UnreadablePhoto(SkipReason.TRUNCATED, text)
-    if start.startswith(_OTHER_IMAGE_STARTS) or b"<svg" in start:
+    if is_other_image(start):
         text = f"{path} is an image of a kind that is not supported; save it as JPEG or PNG."
         return UnreadablePhoto(SkipReason.UNSUPPORTED, text)
     text = f"{path} is not an image, whatever its name says; put a photo in its place."
     return UnreadablePhoto(SkipReason.NOT_AN_IMAGE, text)
-
-
-def _is_supported(start: bytes) -> bool:
-    """Whether a file that starts so claims to be of one of the formats that are decoded."""
-    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
-    is_heif_or_avif = start[4:8] == b"ftyp" and start[8:12] in _SUPPORTED_BRANDS
-    is_bmp = start[:2] == b"BM" and start[15:18] == b"\0\0\0"
-    return is_webp or is_heif_or_avif or is_bmp or start.startswith(_SUPPORTED_STARTS)

@@ -1,4 +1,4 @@
-"""What is to be known of a photo besides its features: for grouping photos, and for advice to the shop."""
+"""Facts about a photo besides its features: for grouping photos, and for advice to the shop."""
 
 import math
 import re
@@ -7,25 +7,28 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
+from scipy.fft import dct
 
 from worker.photos.decode import OpenPhoto
 
 AREA: Final = 65_536
-"""Sharpness and brightness are of the photo scaled, not stretched, to about so many pixels.
+"""Pixels of the photo that sharpness and brightness are measured on; it is scaled to about so many, not stretched.
 
-Fewer than nearly any photo has, so that a small photo of a thing is as sharp as a large one, within a quarter.
+Nearly every photo has more, so that a small photo of a thing is as sharp as a large one, within a quarter.
 """
 
 HASHED_SIDE: Final = 32
-"""The perceptual hash is of the photo stretched to so many pixels each way."""
+"""Width and height, in pixels, of the stretched photo that the perceptual hash is computed from."""
+
+HASH_SIDE: Final = 8
+"""Width and height of the block of low frequencies that the hash has a bit for each of."""
 
 LEAST_CONTRAST: Final = 2.0
-"""Where the luma there deviates by less, of 255, noise and not the picture would decide the hash."""
+"""Standard deviation of the luma, of 255, below which noise and not the picture would decide the hash."""
 
 NO_STRUCTURE: Final = 0
 """The perceptual hash of a photo that shows nothing. No other photo has it: the mean luma sets a bit."""
@@ -42,14 +45,14 @@ DTYPES: Final = {
     "taken_at": np.float64,
 }
 
-RECIPE: Final[dict[str, object]] = {
+DEFINITION: Final[dict[str, object]] = {
     "fields": list(DTYPES),
     "luma": f"ITU-R 601-2, bilinear to {AREA} pixels",
     "sharpness": "variance of the Laplacian of 4 neighbours",
     "perceptual_hash": f"DCT, 64 bits of {HASHED_SIDE} x {HASHED_SIDE}, from a contrast of {LEAST_CONTRAST}",
     "taken_at": f"DateTimeOriginal and SubSecTimeOriginal, from {FIRST_YEAR}",
 }
-"""What makes facts other ones than they were before this changed."""
+"""How facts are computed; those that are kept are computed again when this changes."""
 
 _TAKEN: Final = re.compile(
     r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)[\s\0]*\.(\d{1,9})?.*", re.ASCII | re.DOTALL
@@ -115,7 +118,9 @@ def _perceptual_hash(image: Image.Image) -> int:
     small = image.convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.LANCZOS)
     if np.asarray(small).std() < LEAST_CONTRAST:
         return NO_STRUCTURE
-    return int(str(imagehash.phash(small)), 16)
+    frequencies = dct(dct(np.asarray(small, np.float64), axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
+    bits = np.packbits(frequencies > np.median(frequencies))
+    return int.from_bytes(bits.tobytes())
 
 
 def _taken_at(taken: str) -> float | None:

@@ -1,14 +1,14 @@
-"""Which photos are copies of each other, by their perceptual hashes."""
+"""Near duplicates: which photos are copies of each other, by their perceptual hashes."""
 
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from worker.arrays import Indices
 from worker.photos.facts import NO_STRUCTURE
 
 Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
 
 DISTANCE: Final = 4
 """Bits in which the hashes of two copies may differ.
@@ -19,40 +19,40 @@ as near, and 97 % of those 10 % brighter; so is one in 600,000 pairs of photos o
 
 
 def near_copies(hashes: Hashes, distance: int = DISTANCE) -> list[tuple[int, int]]:
-    """Pairs of places in `hashes`, uint64 `[photos]`, of photos that are near copies; the smaller place first.
+    """Pairs of indices of photos that are near copies, by `hashes`, uint64 `[photos]`; the smaller index first.
 
-    Two different hashes, if they differ in at most `distance` bits (0 to 63), are one pair, of the first place
-    of each. Equal hashes are a chain, each place paired with the next: a thousand copies are 999 pairs, and the
-    groups that pairs connect are those that all pairs would. NO_STRUCTURE is near nothing, not even itself.
+    Two different hashes that differ in at most `distance` bits (0 to 63) are one pair, of the first index of each.
+    Equal hashes are a chain, each index paired with the next: a thousand copies are 999 pairs, and these connect
+    the same groups as all pairs would. NO_STRUCTURE is near nothing, not even itself.
 
     Exact: hashes that differ in d bits agree in one of d + 1 parts (multi-index hashing, Norouzi et al., CVPR
     2012).
     """
-    places = np.flatnonzero(hashes != NO_STRUCTURE)
-    places = places[np.argsort(hashes[places], kind="stable")]
-    ordered = hashes[places]
+    indices = np.flatnonzero(hashes != NO_STRUCTURE)
+    indices = indices[np.argsort(hashes[indices], kind="stable")]
+    ordered = hashes[indices]
     same = ordered[1:] == ordered[:-1]
-    chains = np.stack([places[:-1][same], places[1:][same]], axis=1)
-    first = np.concatenate([np.ones(min(1, len(places)), bool), ~same])
-    near = places[first][_near(ordered[first], distance)]
+    chains = np.stack([indices[:-1][same], indices[1:][same]], axis=1)
+    first = np.concatenate([np.ones(min(1, len(indices)), bool), ~same])
+    near = indices[first][_near(ordered[first], distance)]
     pairs = np.sort(np.concatenate([chains, near]), axis=1)
     return [(one, other) for one, other in sorted(pairs.tolist())]
 
 
-def _near(hashes: Hashes, distance: int) -> Places:
-    """The pairs of places, `[pairs, 2]`, of hashes, no two of them equal, that differ in at most so many bits."""
+def _near(hashes: Hashes, distance: int) -> Indices:
+    """The pairs of indices, `[pairs, 2]`, of hashes, no two of them equal, that differ in at most `distance` bits."""
     parts = distance + 1
     bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1).astype(np.uint64)
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
     found = [np.zeros((0, 2), np.int64)]
     for part in range(parts):
-        # Every so manyth bit: neighbours are alike in many photos, and would make a part that tells few apart.
+        # Bits that stand next to each other are alike in many photos, so a part takes bits that stand apart.
         mine = bits[:, part::parts]
         found.append(_near_of_equal(hashes, mine @ weights[: mine.shape[1]], distance))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 
 
-def _near_of_equal(hashes: Hashes, keys: Hashes, distance: int) -> Places:
+def _near_of_equal(hashes: Hashes, keys: Hashes, distance: int) -> Indices:
     """Those pairs `[pairs, 2]` whose keys are equal; in memory that grows with the hashes and the pairs."""
     order = np.argsort(keys, kind="stable")
     hashes, keys = hashes[order], keys[order]

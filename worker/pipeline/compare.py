@@ -1,4 +1,4 @@
-"""Runs two published models on the same photos: those that neither has trained on."""
+"""Compares two published models on the same photos, which neither has trained on."""
 
 import json
 import threading
@@ -8,23 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.backbone.cache import CompiledBackbone
+from worker.arrays import Indices, Labels
+from worker.backbone.backbone import Backbone
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
 from worker.cores import usable_cores
 from worker.evaluation.gate import compare
 from worker.job.job import ActiveModel
 from worker.job.promotion import Comparison
-from worker.photos.decode import UnreadablePhoto, decode_photo
-from worker.pipeline.published_model import METADATA, Predictor, PublishedModel, read_published
-from worker.training.folds import Labels
+from worker.photos.decode import decode_photo
+from worker.photos.unreadable import UnreadablePhoto
+from worker.pipeline.published_model import Predictor, PublishedModel, read_published
+from worker.registry.folder import METADATA
 
-HELD_OUT = "held_out"
-"""The folder, in a version's, of a model of the same kind that a part of the photos did not train."""
+HELD_OUT_FOLDER = "held_out"
+"""The folder below a version's, of a model of the same kind that a part of the photos did not train."""
 
 TRAINED_ON = "trained_on"
 DIGITS = 16
-"""Of a photo's sha256, enough to tell it from any other."""
+"""Hex digits of a photo's sha256 that are enough to tell it from any other."""
 
 COMPARED_AT_MOST = 1_000
 
@@ -38,72 +40,77 @@ def compare_published(
     active: ActiveModel,
     dataset: Dataset,
     groups: Labels,
-    held_out: Labels,
-    backbone: CompiledBackbone,
+    held_out: Indices,
+    backbone: Backbone,
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
 
-    Of both it is the one in HELD_OUT that is asked, about photos at `held_out`, places in `dataset`, that the
-    active one has not trained on either, and of products that both know. `groups` `[photos]` are those taken
-    together. Raises Incomparable.
+    The held-out models of both answer, to those photos at `held_out`, indices in `dataset`, that the active one has
+    not trained on either, and that show products which both know. `groups` `[photos]` numbers the photos' groups.
+    Raises Incomparable.
     """
-    try:
-        read_published(active.folder, backbone)
-        theirs = read_published(active.folder / HELD_OUT, backbone)
-        known = set(json.loads((active.folder / HELD_OUT / METADATA).read_bytes())[TRAINED_ON])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise Incomparable(
-            f"The active model {active.version} could not be read: {_sentence(error)}"
-        ) from error
-    ours = read_published(folder / HELD_OUT, backbone)
+    old, trained_on = _read_active(active, backbone)
+    new = read_published(folder / HELD_OUT_FOLDER, backbone)
     skus = [photo.product.sku for photo in dataset.photos]
-    common = set(ours.labels) & set(theirs.labels)
-    places = [
-        place
-        for place in held_out.tolist()
-        if dataset.sha256[place][:DIGITS] not in known and skus[place] in common
+    common = sorted(set(new.labels) & set(old.labels))
+    indices = [
+        index
+        for index in held_out.tolist()
+        if dataset.sha256[index][:DIGITS] not in trained_on and skus[index] in common
     ]
-    places = places[:: -(-len(places) // COMPARED_AT_MOST) or 1]
-    if len(common) < 2 or not places:
+    indices = indices[:: -(-len(indices) // COMPARED_AT_MOST) or 1]
+    if len(common) < 2 or not indices:
         raise Incomparable(
             f"There is no photo of a product that the active model {active.version} knows too and that neither "
             "has trained on."
         )
-    guesses = _guesses([ours, theirs], sorted(common), [dataset.photos[place] for place in places])
-    answered = np.array([place for place, guess in zip(places, guesses, strict=True) if guess], np.int64)
+    answers = _predictions([new, old], common, [dataset.photos[index] for index in indices])
+    answered = np.array([index for index, answer in zip(indices, answers, strict=True) if answer], np.int64)
     if not len(answered):
         raise Incomparable("The photos that were held out could not be read any more.")
-    new, old = np.array([guess for guess in guesses if guess], np.int64).T
-    number = {sku: place for place, sku in enumerate(sorted(common))}
-    labels = np.array([number[skus[place]] for place in answered], np.int64)
-    return compare(labels, new, old, groups[answered])
+    of_new, of_old = np.array([answer for answer in answers if answer], np.int64).T
+    labels = np.array([common.index(skus[index]) for index in answered], np.int64)
+    return compare(labels, of_new, of_old, groups[answered])
 
 
-def _guesses(
+def _read_active(active: ActiveModel, backbone: Backbone) -> tuple[PublishedModel, set[str]]:
+    """The active model's held-out one, and the first DIGITS of the photos that trained it. Raises Incomparable."""
+    folder = active.folder / HELD_OUT_FOLDER
+    try:
+        read_published(active.folder, backbone)
+        model = read_published(folder, backbone)
+        return model, set(json.loads((folder / METADATA).read_bytes())[TRAINED_ON])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Incomparable(
+            f"The active model {active.version} could not be read: {_sentence(error)}"
+        ) from error
+
+
+def _predictions(
     models: Sequence[PublishedModel], common: Sequence[str], photos: Sequence[Photo]
 ) -> list[tuple[int, ...] | None]:
-    """For each photo what each model takes it for, a place in `common`; `None` where it cannot be read."""
+    """For each photo each model's prediction, an index into `common`; `None` where the photo cannot be read."""
     outputs = [[model.labels.index(sku) for sku in common] for model in models]
-    mine = threading.local()
+    own = threading.local()
 
     def predictors() -> list[Predictor]:
-        if not hasattr(mine, "predictors"):
-            mine.predictors = [model.predictor() for model in models]
-        found: list[Predictor] = mine.predictors
+        if not hasattr(own, "predictors"):
+            own.predictors = [model.predictor() for model in models]
+        found: list[Predictor] = own.predictors
         return found
 
-    def guess(photo: Photo) -> tuple[int, ...] | None:
+    def predict(photo: Photo) -> tuple[int, ...] | None:
         try:
             pixels = decode_photo(photo.path)[None]
         except (FileNotFoundError, UnreadablePhoto):
             return None
         return tuple(
-            int(predict(pixels)[0, known].argmax())
-            for predict, known in zip(predictors(), outputs, strict=True)
+            int(predictor(pixels)[0, known].argmax())
+            for predictor, known in zip(predictors(), outputs, strict=True)
         )
 
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="compare") as threads:
-        return list(threads.map(guess, photos))
+        return list(threads.map(predict, photos))
 
 
 def _sentence(error: Exception) -> str:

@@ -1,52 +1,32 @@
-"""What is to be said of a trained model, whether it goes live, and its description and report."""
+"""The deploy stage: measures a trained model, decides whether it goes live, and describes it in its folder."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import Final
 
 import numpy as np
 
-from worker.backbone.cache import CompiledBackbone
-from worker.catalogue.photo_files import SkippedPhoto
-from worker.evaluation.advice import SeenPhoto, advise
+from worker.arrays import softmax
+from worker.evaluation.advice import PhotoResult, advise
 from worker.evaluation.gate import decide
 from worker.evaluation.metrics import Evaluation, accuracy_metrics, evaluate
 from worker.evaluation.thresholds import Rejection
-from worker.features.extraction import Extracted
 from worker.job.advice import Advice
-from worker.job.job import ActiveModel, Job, TrainedModel
-from worker.job.progress import Progress, Record, Stage
+from worker.job.job import ActiveModel
+from worker.job.outcome import TrainedModel
+from worker.job.progress import Stage
 from worker.job.promotion import Promotion
-from worker.photos.decode import UnreadablePhoto, open_photo, read_photo
+from worker.photos.decode import open_photo
+from worker.photos.file import read_photo
 from worker.photos.thumbnails import thumbnail
+from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
-from worker.pipeline.version_files import Description, count_reasons, deploy
-from worker.report.page import Picture, render
-from worker.report.page import Report as Page
-from worker.training.heads import softmax
-from worker.training.train import Trained
+from worker.pipeline.pipeline import Candidate
+from worker.pipeline.version_files import write_version
+from worker.report.description import ModelDescription, Picture
 
-REPORT = "report.html"
-MISTAKES = 12
-SUSPECTS = 12
-CHUNK = 512
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A trained model whose weights are in the job's folder, and all that its description is made of."""
-
-    job: Job
-    backbone: CompiledBackbone
-    extracted: Extracted
-    negatives: int
-    skipped: tuple[SkippedPhoto, ...]
-    trained: Trained
-    views: int
-    fingerprint: str
-    record: Record
-    progress: Progress
-    took: timedelta
+MISTAKES: Final = 12
+SUSPECTS: Final = 12
+CHUNK: Final = 512
 
 
 def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
@@ -54,51 +34,49 @@ def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
 
     Raises OSError when the disk fails.
     """
-    with candidate.progress.stage(Stage.DEPLOY, "Measuring the model"):
-        evaluation, seen = _measure(candidate)
+    with candidate.tracker.stage(Stage.DEPLOY, "Measuring the model"):
+        evaluation, results = _measure(candidate)
         names = {product.sku: product.name for product in candidate.extracted.dataset.products}
-        advice = advise(seen, candidate.trained.groups.copies, evaluation, names)
+        advice = advise(results, candidate.trained.groups.copies, evaluation, names)
         promotion = _decide(candidate, active)
-        description = _describe(candidate, evaluation, advice, promotion)
-        page = _report(candidate, description, seen)
-        (candidate.job.folder / REPORT).write_text(page, encoding="utf-8")
-        deploy(description, candidate.job.folder)
+        model = _describe(candidate, evaluation, advice, promotion, results)
+        write_version(model, candidate.job.folder)
     return TrainedModel(
-        accuracy_metrics=accuracy_metrics(evaluation, _thresholds(candidate.trained.rejection)),
-        photos=description.photos,
-        products=len(description.products),
-        skipped=count_reasons(candidate.skipped),
+        accuracy_metrics=accuracy_metrics(evaluation, _thresholds(model.rejection)),
+        photos=model.photos,
+        products=len(model.products),
+        skipped=model.skipped_by_reason,
         promotion=promotion,
         advice=advice,
     )
 
 
-def _measure(candidate: Candidate) -> tuple[Evaluation, list[SeenPhoto]]:
+def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
     dataset, measured = candidate.extracted.dataset, candidate.trained.measured
     skus = [product.sku for product in dataset.products]
     counts = np.bincount(dataset.labels, minlength=len(skus))
-    groups = candidate.trained.groups.of[measured.places]
+    groups = candidate.trained.groups.of[measured.indices]
     evaluation = evaluate(measured.logits, measured.labels, groups, skus, counts)
-    said: dict[int, tuple[str, float, float]] = {}
-    for start in range(0, len(measured.places), CHUNK):
+    answers: dict[int, tuple[str, float, float]] = {}
+    for start in range(0, len(measured.indices), CHUNK):
         part = slice(start, start + CHUNK)
         probabilities = softmax(measured.logits[part])
-        for place, label, row in zip(
-            measured.places[part], measured.labels[part], probabilities, strict=True
+        for index, label, row in zip(
+            measured.indices[part], measured.labels[part], probabilities, strict=True
         ):
-            said[int(place)] = (skus[int(row.argmax())], float(row.max()), float(row[label]))
-    seen = [
-        SeenPhoto(photo.name, photo.product.sku, facts, *said.get(place, (None, None, None)))
-        for place, (photo, facts) in enumerate(zip(dataset.photos, candidate.extracted.facts, strict=True))
+            answers[int(index)] = (skus[int(row.argmax())], float(row.max()), float(row[label]))
+    results = [
+        PhotoResult(photo.name, photo.product.sku, facts, *answers.get(index, (None, None, None)))
+        for index, (photo, facts) in enumerate(zip(dataset.photos, candidate.extracted.facts, strict=True))
     ]
-    return evaluation, seen
+    return evaluation, results
 
 
 def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
     try:
-        if active and trained.trial:
+        if active and trained.held_out_model:
             comparison = compare_published(
                 job.folder,
                 active,
@@ -130,67 +108,61 @@ def _thresholds(rejection: Rejection | None) -> dict[str, object]:
 
 
 def _describe(
-    candidate: Candidate, evaluation: Evaluation, advice: tuple[Advice, ...], promotion: Promotion
-) -> Description:
+    candidate: Candidate,
+    evaluation: Evaluation,
+    advice: tuple[Advice, ...],
+    promotion: Promotion,
+    results: Sequence[PhotoResult],
+) -> ModelDescription:
     job, trained, dataset = candidate.job, candidate.trained, candidate.extracted.dataset
-    return Description(
+    mistakes, suspects = _mistakes_and_suspects(results)
+    return ModelDescription(
         version=job.version,
         job_id=job.job_id,
         started_at=job.started_at,
         trained_at=job.started_at + candidate.took,
+        options=job.options,
         products=dataset.products,
         photos=len(dataset.photos),
         negatives=candidate.negatives,
         skipped=candidate.skipped,
+        views=candidate.views,
+        fingerprint=candidate.fingerprint,
+        backbone=candidate.backbone.facts,
+        score_node=candidate.backbone.template.logits,
+        method=trained.method,
+        reason=trained.reason,
         evaluation=evaluation,
         rejection=trained.rejection,
         promotion=promotion,
         advice=advice,
-        fingerprint=candidate.fingerprint,
-        options=job.options,
-        backbone=candidate.backbone.facts,
-        logits=candidate.backbone.template.logits,
-        method=trained.method,
-        reason=trained.reason,
-        views=candidate.views,
-    )
-
-
-def _report(candidate: Candidate, description: Description, seen: Sequence[SeenPhoto]) -> str:
-    wrong = sorted(
-        (place for place, photo in enumerate(seen) if photo.guess not in (None, photo.sku)),
-        key=lambda place: -(seen[place].confidence or 0),
-    )
-    suspects = [place for place in wrong if seen[place].looks_mislabelled]
-    page = Page(
-        version=description.version,
-        trained_at=description.trained_at,
-        job_id=description.job_id,
-        method=description.method,
-        reason=description.reason,
-        options=description.options.model_dump(mode="json"),
-        products=tuple((product.sku, product.name) for product in description.products),
-        photos=description.photos,
-        skipped=count_reasons(description.skipped),
-        evaluation=description.evaluation,
-        rejection=description.rejection,
-        promotion=description.promotion,
-        advice=description.advice,
-        mistakes=_pictures(candidate, seen, [place for place in wrong if place not in suspects][:MISTAKES]),
-        suspects=_pictures(candidate, seen, suspects[:SUSPECTS]),
+        mistakes=_pictures(candidate, results, mistakes),
+        suspects=_pictures(candidate, results, suspects),
         epochs=tuple(candidate.record.epochs),
         stages=tuple(candidate.record.stages.items()),
     )
-    return render(page)
 
 
-def _pictures(candidate: Candidate, seen: Sequence[SeenPhoto], places: Iterable[int]) -> tuple[Picture, ...]:
+def _mistakes_and_suspects(results: Sequence[PhotoResult]) -> tuple[list[int], list[int]]:
+    """Indices of photos that were predicted wrongly, and of those among them whose labels look wrong; the most
+    confident predictions first."""
+    wrong = sorted(
+        (index for index, result in enumerate(results) if result.prediction not in (None, result.sku)),
+        key=lambda index: -(results[index].confidence or 0),
+    )
+    suspects = [index for index in wrong if results[index].looks_mislabelled]
+    return [index for index in wrong if index not in suspects][:MISTAKES], suspects[:SUSPECTS]
+
+
+def _pictures(
+    candidate: Candidate, results: Sequence[PhotoResult], indices: Iterable[int]
+) -> tuple[Picture, ...]:
     pictures = []
-    for place in places:
-        photo, said = candidate.extracted.dataset.photos[place], seen[place]
+    for index in indices:
+        photo, result = candidate.extracted.dataset.photos[index], results[index]
         try:
             jpeg = thumbnail(open_photo(photo.path, read_photo(photo.path)))
         except (FileNotFoundError, UnreadablePhoto):
             continue  # it was there a moment ago; a report can do without
-        pictures.append(Picture(photo.name, said.sku, said.guess, said.confidence, jpeg))
+        pictures.append(Picture(photo.name, result.sku, result.prediction, result.confidence, jpeg))
     return tuple(pictures)

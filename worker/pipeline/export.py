@@ -1,17 +1,23 @@
-"""Stage 5: the published TensorFlow.js graph, from RGB pixels to probabilities."""
+"""The export stage: the published TensorFlow.js graph, from RGB pixels to probabilities."""
 
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from worker.backbone.architecture import Layer
-from worker.backbone.cache import CompiledBackbone
-from worker.training.train import Model
+from worker.backbone.backbone import Backbone
+from worker.training.model import Model
+
+PUBLISHED_FLOAT: Final = np.float16
+"""The type in which weights are stored in the published files; half the bytes of float32, and no accuracy lost."""
 
 
-def export(backbone: CompiledBackbone, model: Model, folder: Path) -> None:
-    """Write `model.json` and `group1-shard*.bin` (float16) into `folder`.
+def export(backbone: Backbone, model: Model, folder: Path) -> None:
+    """Write `model.json` and `group1-shard*.bin` into `folder`.
 
     The model's tail takes the place of the backbone's own where it was fine-tuned. Raises ValueError for weights
-    that float16 cannot hold.
+    that PUBLISHED_FLOAT cannot hold.
     """
     replaced = (model.tail or {}) | {"head": Layer(model.head.kernel, model.head.bias)}
     values = {
@@ -19,4 +25,5 @@ def export(backbone: CompiledBackbone, model: Model, folder: Path) -> None:
         for name, layer in replaced.items()
         for part, array in vars(layer).items()
     }
-    backbone.template.with_weights(values, products=len(model.head.bias)).write(folder)
+    graph = backbone.template.with_weights(values, products=len(model.head.bias))
+    graph.with_float_type(PUBLISHED_FLOAT).write(folder)

@@ -2,38 +2,41 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import compress
 
 import numpy as np
 
-from worker.backbone.cache import compiled_backbone
-from worker.catalogue.dataset import prepare_dataset
-from worker.catalogue.photo_files import CataloguePhoto, fetch_negatives, fetch_photos, split_catalogue
-from worker.features.extraction import Extractor
-from worker.features.store import FeatureStore
-from worker.job.job import Job, Unchanged
-from worker.job.progress import (
-    FeaturesReady,
-    ModelChosen,
-    Phase,
-    PhotoSkipped,
-    Progress,
-    Record,
-    Report,
-    Stage,
+from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
+from worker.catalogue.dataset import Dataset, prepare_dataset
+from worker.catalogue.photo_files import (
+    CataloguePhoto,
+    PhotoSet,
+    SkippedPhoto,
+    fetch_negatives,
+    fetch_photos,
+    split_catalogue,
 )
+from worker.features.extraction import Extracted, Extractor
+from worker.features.store import FeatureStore
+from worker.job.job import Job
+from worker.job.outcome import Unchanged
+from worker.job.progress import FeaturesReady, ModelChosen, Notify, Phase, PhotoSkipped, Stage
 from worker.photos.augmentation import WHOLE, view_names
-from worker.pipeline.compare import HELD_OUT
-from worker.pipeline.conclude import Candidate
+from worker.pipeline.compare import HELD_OUT_FOLDER
+from worker.pipeline.estimates import job_seconds
 from worker.pipeline.export import export
 from worker.pipeline.fingerprint import fingerprint
+from worker.pipeline.tracker import ProgressTracker, Record
 from worker.pipeline.unchanged import is_unchanged
-from worker.pipeline.version_files import deploy_held_out
-from worker.training.budget import RECIPES, Budget, plan_views, train_phases
-from worker.training.train import train
+from worker.pipeline.version_files import write_held_out
+from worker.training.budget import Budget, plan_views
+from worker.training.profiles import RECIPES
+from worker.training.train import Trained, train
 
-SENTENCES = {
+CURRENT_STAGES = {
     Phase.HEAD: "Choosing how products are told apart",
     Phase.STARTUP: "Preparing to fine-tune",
     Phase.TRIAL: "Trying whether fine-tuning makes it better",
@@ -41,61 +44,62 @@ SENTENCES = {
 }
 
 
-def train_model(
-    job: Job, read_catalogue: Callable[[], Sequence[CataloguePhoto]], report: Report
-) -> Candidate | Unchanged:
-    """Train on the catalogue's photos and write the model's weights; `report` hears of every step.
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model whose weights are in the job's folder, and what each stage left of it in memory."""
 
-    What is left is `conclude`. Raises JobError for what people can mend, OSError when storage fails.
+    job: Job
+    backbone: Backbone
+    extracted: Extracted
+    negatives: int
+    skipped: tuple[SkippedPhoto, ...]
+    trained: Trained
+    views: int
+    fingerprint: str
+    record: Record
+    tracker: ProgressTracker
+    took: timedelta
+
+
+def train_model(
+    job: Job, read_catalogue: Callable[[], Sequence[CataloguePhoto]], notify: Notify
+) -> Candidate | Unchanged:
+    """Train on the catalogue's photos and write the model's weights; `notify` is called at every step.
+
+    `conclude` does the rest. Raises JobError for what people can mend, OSError when storage fails.
     """
-    record = Record(report)
-    progress = Progress(record)
+    record = Record(notify)
+    tracker = ProgressTracker(record)
     clock = time.monotonic()
     options, recipe = job.options, RECIPES[job.options.profile]
     epochs = recipe.epochs and (options.epochs or recipe.epochs)
-    store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
 
-    with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
-        ours, others = split_catalogue(read_catalogue(), options.negatives)
-        photo_set, negative_set = fetch_photos(ours, job.storage), fetch_negatives(others, job.storage)
+    with tracker.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
+        products, others = split_catalogue(read_catalogue(), options.negatives)
+        photo_set, negative_set = fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
         found = len(photo_set.photos) + len(negative_set.photos)
-        progress.expect_photos(found)
+        tracker.expect(job_seconds(found, recipe.views, epochs))
 
-    with progress.stage(Stage.PREPARE_DATASET, f"Reading {found} photos"):
-        done = len(photo_set.photos)
-        dataset = prepare_dataset(
-            photo_set, lambda read: progress.step(read / found, f"Reading photos: {read} of {found}")
-        )
-        negatives = prepare_dataset(
-            negative_set,
-            lambda read: progress.step((done + read) / found, f"Reading photos: {done + read} of {found}"),
-        )
-        photos = len(dataset.photos)
+    with tracker.stage(Stage.PREPARE_DATASET, f"Reading {found} photos"):
+        dataset, negatives = _read_photos(photo_set, negative_set, tracker)
 
-    with progress.stage(Stage.BUILD_MODEL, "Building the model"):
-        backbone = compiled_backbone(job.base_weights, job.cache)
+    with tracker.stage(Stage.BUILD_MODEL, "Building the model"):
+        backbone = cached_backbone(job.base_weights, job.cache)
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
             return Unchanged(job.active.version)
-        extractor = Extractor(backbone, store, keep_activations=epochs > 0)
 
-    with progress.stage(Stage.TRAIN, f"Looking at {photos} photos"):
+    with tracker.stage(Stage.TRAIN, f"Looking at {len(dataset.photos)} photos"):
         budget = Budget(options.time_budget_seconds)
+        store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
+        extractor = Extractor(backbone, store, keep_tail_inputs=epochs > 0)
         views = view_names(plan_views(extractor, dataset, recipe.views, options.profile, budget))
-        progress.expect(Stage.TRAIN, train_phases(photos, len(views), epochs))
-        extracted = extractor.extract(
-            dataset,
-            views,
-            lambda done: progress.step(
-                done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES
-            ),
-        )
-        other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
-        report(FeaturesReady(len(extracted.dataset.photos), photos * len(views), extracted.computed))
+        tracker.expect(job_seconds(len(dataset.photos), len(views), epochs))
+        extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
         store.prune()
         skipped = (*extracted.dataset.skipped, *(other.dataset if other else negatives).skipped)
         for photo in skipped:
-            report(PhotoSkipped(photo.photo, photo.reason))
+            notify(PhotoSkipped(photo.photo, photo.reason))
         trained = train(
             extracted,
             other,
@@ -103,20 +107,14 @@ def train_model(
             epochs=epochs,
             seed=options.seed,
             budget=budget,
-            step=lambda phase, share: progress.step(share, f"{SENTENCES[phase]}: {share:.0%}", phase),
+            step=lambda phase, share: tracker.step(share, f"{CURRENT_STAGES[phase]}: {share:.0%}", phase),
             on_epoch=record,
         )
-        report(ModelChosen(trained.method, trained.reason))
+        notify(ModelChosen(trained.method, trained.reason))
 
-    with progress.stage(Stage.EXPORT, "Exporting for the browser"):
+    with tracker.stage(Stage.EXPORT, "Exporting for the browser"):
         export(backbone, trained.model, job.folder)
-        if trained.trial:
-            place = job.folder / HELD_OUT
-            place.mkdir()
-            export(backbone, trained.trial, place)
-            trained_on = np.delete(extracted.dataset.sha256, trained.held_out).tolist()
-            known = compress(extracted.dataset.products, trained.trial_knows)
-            deploy_held_out([product.sku for product in known], trained_on, place)
+        _export_held_out(backbone, trained, extracted.dataset, job)
 
     return Candidate(
         job=job,
@@ -128,6 +126,50 @@ def train_model(
         views=len(views),
         fingerprint=made_of,
         record=record,
-        progress=progress,
+        tracker=tracker,
         took=timedelta(seconds=time.monotonic() - clock),
     )
+
+
+def _read_photos(
+    photo_set: PhotoSet, negative_set: PhotoSet, tracker: ProgressTracker
+) -> tuple[Dataset, Dataset]:
+    """The products' photos and the negatives."""
+    first, found = len(photo_set.photos), len(photo_set.photos) + len(negative_set.photos)
+
+    def step(read: int) -> None:
+        tracker.step(read / found, f"Reading photos: {read} of {found}")
+
+    return prepare_dataset(photo_set, step), prepare_dataset(negative_set, lambda read: step(first + read))
+
+
+def _extract(
+    extractor: Extractor,
+    dataset: Dataset,
+    negatives: Dataset,
+    views: Sequence[str],
+    tracker: ProgressTracker,
+    notify: Notify,
+) -> tuple[Extracted, Extracted | None]:
+    """Features of the products' photos and of the negatives, `None` where there are none."""
+    photos = len(dataset.photos)
+
+    def step(done: int) -> None:
+        tracker.step(done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES)
+
+    extracted = extractor.extract(dataset, views, step)
+    other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
+    notify(FeaturesReady(len(extracted.dataset.photos), photos * len(views), extracted.computed))
+    return extracted, other
+
+
+def _export_held_out(backbone: Backbone, trained: Trained, dataset: Dataset, job: Job) -> None:
+    """Publish beside the model the one that the next job compares its own with."""
+    if trained.held_out_model is None:
+        return
+    folder = job.folder / HELD_OUT_FOLDER
+    folder.mkdir()
+    export(backbone, trained.held_out_model, folder)
+    trained_on = np.delete(dataset.sha256, trained.held_out).tolist()
+    known = compress(dataset.products, trained.held_out_model_knows)
+    write_held_out([product.sku for product in known], trained_on, folder)

@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from worker.arrays import softmax
 from worker.backbone.architecture import FEATURES, Weights, arrays
-from worker.backbone.cache import CompiledBackbone
+from worker.backbone.backbone import Backbone
 from worker.backbone.template import MODEL, Stored, Template, fill_engine
-from worker.training.heads import Head, softmax
-
-METADATA = "metadata.json"
+from worker.registry.folder import METADATA
+from worker.training.heads import Head
 
 Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-"""Gives probabilities float32 `[n, products]` of RGB uint8 `[n, 224, 224, 3]`. Each thread needs one of its own."""
+"""Returns probabilities float32 `[n, products]` of RGB uint8 `[n, 224, 224, 3]`. Each thread needs one of its own."""
 
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """`labels` are SKUs in the order of the outputs, `head` is what makes probabilities of features."""
+    """`labels` are SKUs in the order of the outputs; `head` gives the logits of features."""
 
     labels: tuple[str, ...]
     head: Head
@@ -36,19 +36,19 @@ class PublishedModel:
 
         def predict(photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
             features = np.empty((len(photos), FEATURES), np.float32)
-            for place, photo in enumerate(photos):
-                features[place] = run(photo=photo[None].astype(np.float32))["features"][0]
+            for index, photo in enumerate(photos):
+                features[index] = run(photo=photo[None].astype(np.float32))["features"][0]
             return softmax(self.head.logits(features))
 
         return predict
 
 
-def read_published(folder: Path, backbone: CompiledBackbone) -> PublishedModel:
+def read_published(folder: Path, backbone: Backbone) -> PublishedModel:
     """Read the published model in `folder`; of `backbone` only the architecture counts, not the weights.
 
     Raises OSError where a file cannot be read, ValueError where files are damaged or not of a model that this
-    worker publishes. The files' constants are in half precision, those of the engine are not: probabilities
-    differ from a browser's by some thousandths.
+    worker publishes. The files' constants are rounded to the published type, those of the engine are not:
+    probabilities differ from a browser's by some thousandths.
     """
     try:
         metadata = _read_metadata(folder)
@@ -85,7 +85,7 @@ def _labels(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _require_as_published(folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Half-precision weights have no check of their own: any bytes of the right length are weights."""
+    """The weights' files have no check of their own: any bytes of the right length are weights."""
     files = metadata.get("files", {})
     if not isinstance(files, dict) or not all(isinstance(file, dict) for file in files.values()):
         raise ValueError(f'{METADATA} has no object "files" of files')
@@ -96,8 +96,8 @@ def _require_as_published(folder: Path, metadata: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} is not as it was published: {METADATA} has another SHA-256 of it")
 
 
-def _read_weights(folder: Path, backbone: CompiledBackbone) -> dict[str, Weights]:
-    """Every array by its name, in the shape that layers have; those of the head as they are."""
+def _read_weights(folder: Path, backbone: Backbone) -> dict[str, Weights]:
+    """Every array by its name, float32, in the shape that the layers have; those of the head as they are stored."""
     ours, theirs = backbone.template, Template.read(folder)
     try:
         counterparts = ours.counterparts(theirs)
@@ -112,7 +112,7 @@ def _read_weights(folder: Path, backbone: CompiledBackbone) -> dict[str, Weights
     for here, stored in pairs.items():
         own, name = ours.weights[here], names.get(here)
         if name is None:
-            if not np.array_equal(stored, own):
+            if not np.array_equal(stored, own.astype(stored.dtype)):
                 raise ValueError(
                     f"{MODEL} is not this worker's graph: its constant {counterparts[here]} differs"
                 )
@@ -124,6 +124,6 @@ def _read_weights(folder: Path, backbone: CompiledBackbone) -> dict[str, Weights
 
 
 def _as_float32(name: str, stored: Stored) -> Weights:
-    if stored.dtype != np.float16 or not np.isfinite(stored).all():
-        raise ValueError(f"{name} has values that are no numbers in half precision")
+    if not np.issubdtype(stored.dtype, np.floating) or not np.isfinite(stored).all():
+        raise ValueError(f"{name} has values that are not finite numbers")
     return stored.astype(np.float32)

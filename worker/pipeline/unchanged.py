@@ -4,19 +4,20 @@ import json
 
 from worker.job.job import ActiveModel
 from worker.job.options import Options
+from worker.registry.folder import METADATA
 
-# They say when to train and what to do with the result, not what the result is.
-NO_PART = {"force", "promote"}
+# Options that say when to train and what to do with the result, not what the result is.
+WITHOUT_EFFECT = {"force", "promote"}
 
 
 def is_unchanged(active: ActiveModel, fingerprint: str, options: Options) -> bool:
-    """Whether the active model came of the same photos, backbone and options, and the job does not insist."""
+    """Whether the active model was made of the same photos, backbone and options, and the job forces no other."""
     try:
-        metadata = json.loads((active.folder / "metadata.json").read_bytes())
+        metadata = json.loads((active.folder / METADATA).read_bytes())
         before, asked = metadata["fingerprint"], Options.model_validate(_only_options(metadata["training"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
-    mine, theirs = (each.model_dump(exclude=NO_PART) for each in (options, asked))
+    mine, theirs = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (options, asked))
     return not options.force and before == fingerprint and mine == theirs
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,16 @@ from worker.errors import ErrorCode
 QUERIES = load_queries(Path(__file__).with_name("jobs.sql"))
 
 Connection = AsyncConnection[Any]
+
+
+class JobStatus(StrEnum):
+    """What the column "Status" can hold; docs/contract.md says how a job goes from one to another."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,10 @@ class Claim(Named):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running job is: 0 to 100, a sentence for people, and seconds until it ends, if known."""
+    """How far a running job is: 0 to 100, what "CurrentStage" says to people, and seconds until it ends, if known."""
 
     percentage: int
-    stage: str
+    current_stage: str
     seconds_left: float | None = None
 
 
@@ -56,16 +67,16 @@ class Progress:
 class State:
     """What any job's row says at this moment."""
 
-    status: str
+    status: JobStatus
     lease_version: int
     cancel_requested: bool
 
 
 @dataclass(frozen=True)
 class Rescued(Named):
-    """A job whose worker was not heard of any more, the claim of that one, and what became of the job."""
+    """The claim of a worker that was not heard of any more, and what became of its job."""
 
-    status: str
+    status: JobStatus
     worker_id: str
     attempt: int
 
@@ -100,7 +111,7 @@ class JobQueue:
     async def rescue(self, connection: Connection) -> list[Rescued]:
         """Put jobs back whose lease has run out, or fail those that had all their attempts."""
         async with connection.cursor(row_factory=class_row(Rescued)) as cursor:
-            await cursor.execute(QUERIES["rescue"])
+            await cursor.execute(QUERIES["rescue"], {"error_code": ErrorCode.WORKER_LOST})
             return await cursor.fetchall()
 
     async def seconds_until_next(self, connection: Connection) -> float | None:
@@ -118,7 +129,7 @@ class JobQueue:
     async def check(self, connection: Connection, claim: Claim) -> None:
         """Raise `CancelRequested` where the backend has asked for it, `LeaseLost` where it is not ours."""
         state = await self.look(connection, claim.job_id)
-        if state is None or (state.status, state.lease_version) != ("Running", claim.lease_version):
+        if state is None or (state.status, state.lease_version) != (JobStatus.RUNNING, claim.lease_version):
             raise lost(claim)
         if state.cancel_requested:
             raise CancelRequested
@@ -127,7 +138,10 @@ class JobQueue:
         """Whether the worker whose claim has this name may still be at work on the job."""
         job_id, _, lease_version = name.partition(".")
         state = await self._look_by_name(connection, job_id)
-        return state is not None and (state.status, str(state.lease_version)) == ("Running", lease_version)
+        return state is not None and (state.status, str(state.lease_version)) == (
+            JobStatus.RUNNING,
+            lease_version,
+        )
 
     async def is_result(self, connection: Connection, version: str) -> bool:
         """Whether a job has completed with this model, be it still there or not."""
@@ -137,7 +151,7 @@ class JobQueue:
     async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
         """Whether there is such a job, and it failed or was cancelled."""
         state = await self._look_by_name(connection, job_id)
-        return state is not None and state.status in ("Failed", "Cancelled")
+        return state is not None and state.status in (JobStatus.FAILED, JobStatus.CANCELLED)
 
     async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
         """Write progress and extend the lease; the percentage never goes back within an attempt.
@@ -149,7 +163,7 @@ class JobQueue:
             "renew",
             claim,
             percentage=progress.percentage,
-            stage=progress.stage,
+            current_stage=progress.current_stage,
             seconds_left=progress.seconds_left,
             lease_seconds=self.lease_seconds,
         )
@@ -167,16 +181,16 @@ class JobQueue:
             connection, "complete", claim, version=version, result=None if result is None else Jsonb(result)
         )
 
-    async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> str:
+    async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> JobStatus:
         """End the job as `Failed`, with a code for programs and a sentence for people.
 
-        This, `retry` and `release` give the status that came of it: `Cancelled` where that was asked for.
+        This, `retry` and `release` return the status that resulted: `Cancelled` where that was asked for.
         """
         return await self._end(connection, "fail", claim, error_code=code, error_message=message)
 
     async def retry(
         self, connection: Connection, claim: Claim, code: ErrorCode, message: str, delay_seconds: float
-    ) -> str:
+    ) -> JobStatus:
         """Put the job back, to be tried again after a delay."""
         return await self._end(
             connection, "retry", claim, error_code=code, error_message=message, delay_seconds=delay_seconds
@@ -186,7 +200,7 @@ class JobQueue:
         """End the job as `Cancelled`."""
         await self._write(connection, "cancel", claim)
 
-    async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> str:
+    async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> JobStatus:
         """Give the job and its attempt back, because this worker was asked to stop.
 
         It is `Failed` when that has happened to the job more than `max_interruptions` times.
@@ -206,9 +220,10 @@ class JobQueue:
         except ValueError:
             return None
 
-    async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> str:
+    async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> JobStatus:
         row = await (await self._write(connection, query, claim, **values)).fetchone()
-        return str(row[0]) if row else ""
+        assert row, f"{query} returns the status"
+        return JobStatus(row[0])
 
     async def _write(
         self, connection: Connection, query: str, claim: Claim, **values: object

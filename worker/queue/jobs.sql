@@ -39,7 +39,7 @@ UPDATE "TrainingJobs" AS job
 SET "Status" = CASE WHEN exhausted THEN 'Failed' ELSE 'Pending' END,
     "CompletedAt" = CASE WHEN exhausted THEN now() END,
     "DurationSeconds" = CASE WHEN exhausted THEN extract(epoch FROM now() - job."StartedAt") END,
-    "ErrorCode" = CASE WHEN exhausted THEN 'worker_lost' END,
+    "ErrorCode" = CASE WHEN exhausted THEN %(error_code)s END,
     "ErrorMessage" = CASE
         WHEN exhausted
         THEN 'The worker ' || job."WorkerId" || ' was not heard of any more, and this was attempt '
@@ -70,7 +70,7 @@ SELECT extract(epoch FROM least(
 -- Progress and the lease in one statement, so that a job that moves is a job that is held.
 UPDATE "TrainingJobs"
 SET "ProgressPercentage" = greatest("ProgressPercentage", %(percentage)s),
-    "CurrentStage" = %(stage)s,
+    "CurrentStage" = %(current_stage)s,
     "EstimatedCompletionAt" = now() + make_interval(secs => %(seconds_left)s),
     "LeasedUntil" = now() + make_interval(secs => %(lease_seconds)s),
     "UpdatedAt" = now()

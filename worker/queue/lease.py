@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from typing import NoReturn
 
 from worker.database.connection import OUTAGE, Database
 from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
+from worker.queue.retry import HOLD
 
 # Progress is written when it changed, but not more often than people read it.
 WRITE_SECONDS = 1.0
@@ -52,6 +52,7 @@ class Lease:
                     await self._changed.wait()
 
     async def _ask(self, *, renew: bool) -> None:
+        failures = 0
         while self.trusted:
             # A task of its own: where nothing answers, even giving up takes longer than there is trust.
             asking = asyncio.create_task(self._renew() if renew else self._look())
@@ -61,7 +62,8 @@ class Lease:
                     break
                 return asking.result()
             except OUTAGE:
-                await asyncio.sleep(random.uniform(0.2, 1.0))
+                failures += 1
+                await asyncio.sleep(HOLD.seconds(failures))
             finally:
                 asking.add_done_callback(_ignore)
                 asking.cancel()

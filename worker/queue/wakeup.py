@@ -6,11 +6,11 @@ from typing import Any, NoReturn
 
 import psycopg
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from worker.database.connection import KEEPALIVES
 from worker.database.sql import load_queries
 from worker.events import Event
+from worker.queue.retry import RECONNECT
 
 PROBE_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
@@ -32,27 +32,21 @@ class Wakeup:
 
     async def listen(self) -> NoReturn:
         """Listen for ever; reconnects by itself, and says so when it begins and when it is cut off."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(LOST), wait=wait_random_exponential(multiplier=0.5, max=5)
-        )
+        failures = 0
         while True:
-            connection: psycopg.AsyncConnection[Any] = await retrying(self._connect)
             try:
-                async with connection:
+                async with await self._connect() as connection:
+                    failures = 0
                     await self._receive(connection)
             except LOST as error:
                 self._log_lost(error)
+                failures += 1
+                await asyncio.sleep(RECONNECT.seconds(failures))
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                connection = await psycopg.AsyncConnection.connect(
-                    self._conninfo, autocommit=True, **KEEPALIVES
-                )
-                await connection.execute(QUERIES["listen"])
-        except LOST as error:
-            self._log_lost(error)
-            raise
+        async with asyncio.timeout(ANSWER_SECONDS):
+            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, **KEEPALIVES)
+            await connection.execute(QUERIES["listen"])
         self._lost = False
         log.info(Event.LISTENING)
         return connection

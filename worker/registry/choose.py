@@ -8,21 +8,21 @@ from pathlib import Path
 from worker.errors import UserError
 from worker.registry.activations import activations, before
 from worker.registry.models import Connection, activate, active, is_registered
-from worker.registry.verify import place_of, verify
+from worker.registry.verify import verify, version_folder
 
 
 async def choose(
-    connection: Connection, folder: Path, version: str, who: str, reason: str | None
+    connection: Connection, models: Path, version: str, who: str, reason: str | None
 ) -> str | None:
     """Make `version` the active model, and give the one that was before; raises UserError where it cannot be."""
     if not await is_registered(connection, version):
         raise unknown(version)
-    verify(place_of(folder, version))
+    verify(version_folder(models, version))
     return await activate(connection, version, reason or "It was chosen by hand.", who)
 
 
 async def go_back(
-    connection: Connection, folder: Path, who: str, reason: str | None
+    connection: Connection, models: Path, who: str, reason: str | None
 ) -> tuple[str, str | None]:
     """Make the model active that was before the present one, and give both versions, in this order.
 
@@ -39,7 +39,7 @@ async def go_back(
             "choose another one with `worker models activate`."
         )
     reason = reason or f"Gone back from {now or 'no model'}."
-    return version, await choose(connection, folder, version, who, reason)
+    return version, await choose(connection, models, version, who, reason)
 
 
 def unknown(version: str) -> UserError:

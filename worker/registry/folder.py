@@ -14,14 +14,17 @@ from pathlib import Path
 
 STAGING = ".staging"
 
+METADATA = "metadata.json"
+"""The file of a version that says all of it, and which other files there are."""
+
 
 @dataclass(frozen=True)
 class VersionFolder:
-    """A reserved version: written at `staged`, published at `place`."""
+    """A reserved version: written at `staged`, published at `published`."""
 
     version: str
     staged: Path
-    place: Path
+    published: Path
 
 
 def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
@@ -32,15 +35,15 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
     seconds = int(now.timestamp())
     while True:
         version = f"v{seconds}_{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"
-        reserved, place = models / STAGING / version, models / version
+        reserved, published = models / STAGING / version, models / version
         reserved.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             reserved.mkdir()
             # Looked at only now: a version is in its place before its reservation is given up.
-            if not place.exists():
+            if not published.exists():
                 staged = reserved / owner
                 staged.mkdir()
-                return VersionFolder(version, staged, place)
+                return VersionFolder(version, staged, published)
             _give_up(reserved)
         seconds += 1
 
@@ -51,24 +54,24 @@ def publish(folder: VersionFolder) -> None:
     May be called again after it succeeded. Raises OSError.
     """
     try:
-        folder.staged.rename(folder.place)
+        folder.staged.rename(folder.published)
     except FileNotFoundError:
-        if not folder.place.is_dir():
+        if not folder.published.is_dir():
             raise
-    sync(folder.place.parent)
+    sync(folder.published.parent)
 
 
 def take_back(folder: VersionFolder) -> None:
     """Make a folder a staged one again that was published and whose row did not come to be."""
-    if folder.place.exists():
+    if folder.published.exists():
         # An empty reservation of a version that is published is tidied away at any worker's start.
         folder.staged.parent.mkdir(parents=True, exist_ok=True)
-        folder.place.rename(folder.staged)
+        folder.published.rename(folder.staged)
 
 
 def unpublish(folder: VersionFolder) -> None:
     """Remove a folder that was published and whose row did not come to be."""
-    shutil.rmtree(folder.place, ignore_errors=True)
+    shutil.rmtree(folder.published, ignore_errors=True)
 
 
 def discard(folder: VersionFolder) -> None:

@@ -17,7 +17,7 @@ Connection = AsyncConnection[Any]
 
 
 @dataclass(frozen=True)
-class Model:
+class NewModel:
     """What a new row of "ModelMetadata" says of a model; `accuracy_metrics` is JSON, at most 2,000 characters,
     `notes` at most 1,000."""
 
@@ -65,7 +65,7 @@ async def lock(connection: Connection) -> None:
     await connection.execute(QUERIES["lock"])
 
 
-async def register(connection: Connection, model: Model) -> None:
+async def register(connection: Connection, model: NewModel) -> None:
     """Add `model`, which is not active yet."""
     await connection.execute(QUERIES["insert"], asdict(model))
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.registry.folder import STAGING
+from worker.registry.folder import METADATA, STAGING
 from worker.registry.prune import pruned
 
 # Younger ones may belong to a worker that is at work on them, or to a backend that is writing their row.
@@ -45,11 +45,11 @@ async def remove_orphans(
         removed += [owner for owner in owners if not await is_held(owner.name)]
         if not owners and ((models / staged.name).exists() or _age(staged) > EMPTY_SECONDS):
             removed.append(staged)
-    for place in _folders(models):
-        old = _VERSION.fullmatch(place.name) and _age(place) > ORPHAN_SECONDS
-        if old and not await is_registered(place.name):
+    for folder in _folders(models):
+        old = _VERSION.fullmatch(folder.name) and _age(folder) > ORPHAN_SECONDS
+        if old and not await is_registered(folder.name):
             # That there is no row says little: the database may be a restored or a wrong one.
-            (removed if await ended_without_model(_job_of(place)) else left).append(place)
+            (removed if await ended_without_model(_job_of(folder)) else left).append(folder)
     for hidden in pruned(models):
         if not await is_registered(hidden.name):
             (removed if await is_result(hidden.name) else left).append(hidden)
@@ -69,10 +69,10 @@ def remove_staged(models: Path, owner: str) -> list[Path]:
     return removed
 
 
-def _job_of(place: Path) -> str:
-    """The id of the job that a version's `metadata.json` names; empty where it names none."""
+def _job_of(folder: Path) -> str:
+    """The id of the job that the `metadata.json` in `folder` names; empty where it names none."""
     try:
-        return str(json.loads((place / "metadata.json").read_bytes())["job_id"])
+        return str(json.loads((folder / METADATA).read_bytes())["job_id"])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 

@@ -12,50 +12,50 @@ from worker.errors import UserError
 from worker.registry.activations import activations, before
 from worker.registry.folder import sync
 from worker.registry.models import QUERIES, Connection, active, all_models, is_registered
-from worker.registry.verify import place_of
+from worker.registry.verify import version_folder
 
 PRUNED = ".pruned"
 
 
-async def take_out(connection: Connection, folder: Path, keep: int) -> list[Path]:
+async def take_out(connection: Connection, models: Path, keep: int) -> list[Path]:
     """Delete the rows of all models but the newest `keep`, the active one and those before it, and hide their
-    folders, whose new places it gives: those are to be removed once the caller's transaction is committed.
+    folders. Returns the hidden folders, which the caller removes after its transaction is committed.
 
     Needs the lock of `models.lock`. Raises OSError or UserError, with every folder where it was.
     """
     now = await active(connection)
     version = now.version if now else None
     # A wrong folder would cost rows, and leave the right one with folders that have none.
-    if not (place_of(folder, version) if version else folder).is_dir():
+    if not (version_folder(models, version) if version else models).is_dir():
         raise UserError(
-            f"OUTPUT_PATH {folder} does not have the active model: give the workers' OUTPUT_PATH."
+            f"OUTPUT_PATH {models} does not have the active model: give the workers' OUTPUT_PATH."
         )
     history = await activations(connection)
     # After a rollback, the one that was active until then is not the one to go back to.
     kept = {version, before(history, version), *(each.previous_version for each in history[-1:])}
     old = [model.version for model in (await all_models(connection))[keep:] if model.version not in kept]
-    places = [place_of(folder, version) for version in old]
+    folders = [version_folder(models, version) for version in old]
     try:
-        for place in places:
-            await connection.execute(QUERIES["delete"], {"version": place.name})
-            _move(place, folder / PRUNED / place.name)
-        if places:
-            _sync(folder)
+        for folder in folders:
+            await connection.execute(QUERIES["delete"], {"version": folder.name})
+            _move(folder, models / PRUNED / folder.name)
+        if folders:
+            _sync(models)
     except BaseException:
-        for place in places:
-            _move(folder / PRUNED / place.name, place)
+        for folder in folders:
+            _move(models / PRUNED / folder.name, folder)
         raise
-    return [folder / PRUNED / place.name for place in places]
+    return [models / PRUNED / folder.name for folder in folders]
 
 
-async def put_back(connection: Connection, folder: Path) -> None:
+async def put_back(connection: Connection, models: Path) -> None:
     """Put those folders back that a prune hid and did not live to delete the row of.
 
     Needs the lock of `models.lock`, which waits until a prune that lives is done.
     """
-    for hidden in pruned(folder):
-        if await is_registered(connection, hidden.name) and not (folder / hidden.name).exists():
-            _move(hidden, folder / hidden.name)
+    for hidden in pruned(models):
+        if await is_registered(connection, hidden.name) and not (models / hidden.name).exists():
+            _move(hidden, models / hidden.name)
 
 
 def remove(hidden: list[Path]) -> None:
@@ -64,18 +64,18 @@ def remove(hidden: list[Path]) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def pruned(folder: Path) -> list[Path]:
+def pruned(models: Path) -> list[Path]:
     """The folders that prunes have hidden and not removed yet."""
-    return sorted((folder / PRUNED).glob("*"))
+    return sorted((models / PRUNED).glob("*"))
 
 
-def _move(place: Path, target: Path) -> None:
+def _move(source: Path, target: Path) -> None:
     # A row may have lost its folder long ago.
     with contextlib.suppress(FileNotFoundError):
         target.parent.mkdir(exist_ok=True)
-        place.rename(target)
+        source.rename(target)
 
 
-def _sync(folder: Path) -> None:
-    sync(folder)
-    sync(folder / PRUNED)
+def _sync(models: Path) -> None:
+    sync(models)
+    sync(models / PRUNED)

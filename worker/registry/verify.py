@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from worker.errors import UserError
+from worker.registry.folder import METADATA
 
 REMEDY = "Restore the folder from a backup, or activate another version."
 
@@ -19,7 +20,7 @@ class _Metadata(BaseModel):
     files: dict[str, _File]
 
 
-def place_of(models: Path, version: str) -> Path:
+def version_folder(models: Path, version: str) -> Path:
     """The folder of a version below OUTPUT_PATH; raises UserError where its name leads elsewhere."""
     if Path(version).name != version or version.startswith("."):
         raise UserError(
@@ -34,15 +35,15 @@ def verify(folder: Path) -> None:
     Raises UserError with the first file that is missing or changed.
     """
     try:
-        metadata = _Metadata.model_validate_json((folder / "metadata.json").read_bytes())
+        metadata = _Metadata.model_validate_json((folder / METADATA).read_bytes())
     except FileNotFoundError:
-        raise UserError(f"{folder / 'metadata.json'} is missing. {REMEDY}") from None
+        raise UserError(f"{folder / METADATA} is missing. {REMEDY}") from None
     except OSError as error:
-        raise UserError(f"{folder / 'metadata.json'} cannot be read: {error.strerror}. {REMEDY}") from None
+        raise UserError(f"{folder / METADATA} cannot be read: {error.strerror}. {REMEDY}") from None
     except ValidationError:
         metadata = _Metadata(files={})
     if not metadata.files:
-        raise UserError(f"{folder / 'metadata.json'} does not say which files there are. {REMEDY}")
+        raise UserError(f"{folder / METADATA} does not say which files there are. {REMEDY}")
     for name, recorded in metadata.files.items():
         _verify_file(folder, name, recorded)
 
@@ -50,9 +51,7 @@ def verify(folder: Path) -> None:
 def _verify_file(folder: Path, name: str, recorded: _File) -> None:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise UserError(
-            f"{folder / 'metadata.json'} names “{name}”, which lies outside of the folder. {REMEDY}"
-        )
+        raise UserError(f"{folder / METADATA} names “{name}”, which lies outside of the folder. {REMEDY}")
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -57,14 +57,14 @@ def confusion_matrix(products: Sequence[ProductAccuracy]) -> str | None:
     if len(products) > MOST_CELLS or not worst(products):
         return None
     count, side = len(products), min(26.0, 240 / len(products))
-    places = {product.sku: place for place, product in enumerate(products)}
+    columns = {product.sku: column for column, product in enumerate(products)}
     with drawing(max(side, 12.5) * count + 28, left=116, right=244 - side * count, top=22, bottom=6) as made:
         axes = made.axes
-        edges = [place - 0.5 for place in range(count + 1)]
+        edges = [line - 0.5 for line in range(count + 1)]
         axes.hlines(edges, edges[0], edges[-1], color=LINE, linewidth=0.6)
         axes.vlines(edges, edges[0], edges[-1], color=LINE, linewidth=0.6)
         for row, product in enumerate(products):
-            for column, share in _taken_for(product, places):
+            for column, share in _predictions(product, columns):
                 colour = GOOD if column == row else BAD
                 axes.bar(column, 1, 1, bottom=row - 0.5, color=colour, alpha=0.2 + 0.8 * share)
         axes.set(xlim=(edges[0], edges[-1]), ylim=(edges[-1], edges[0]))
@@ -78,15 +78,15 @@ def confusion_matrix(products: Sequence[ProductAccuracy]) -> str | None:
         return made.svg("What the photos of each product were taken for; the table has it in words.")
 
 
-def _taken_for(product: ProductAccuracy, places: dict[str, int]) -> list[tuple[int, float]]:
-    """The places of all that the product's photos were taken for, each with its share of them."""
+def _predictions(product: ProductAccuracy, columns: dict[str, int]) -> list[tuple[int, float]]:
+    """The columns of all predictions for the product's photos, each with its share of them."""
     taken = [(confusion.sku, confusion.photos / product.measured) for confusion in product.confused_with]
     taken += [(product.sku, product.recall)] if product.recall else []
-    return [(places[sku], min(1.0, share)) for sku, share in taken if sku in places]
+    return [(columns[sku], min(1.0, share)) for sku, share in taken if sku in columns]
 
 
 def reliability(bins: Iterable[Bin]) -> str | None:
-    """How often photos were right against how sure the model was; the dots' area is the number of photos."""
+    """Accuracy against confidence, by bins of confidence; the dots' area is the number of photos."""
     filled = [bin for bin in bins if bin.photos]
     if not filled:
         return None
@@ -95,31 +95,33 @@ def reliability(bins: Iterable[Bin]) -> str | None:
         axes = made.axes
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1.2, linestyle=DASHED)
         axes.plot(
-            [bin.confidence for bin in filled], [bin.right for bin in filled], color=GOOD, linewidth=1.5
+            [bin.confidence for bin in filled], [bin.accuracy for bin in filled], color=GOOD, linewidth=1.5
         )
         for bin in filled:
             size = 4 + 10 * (bin.photos / most) ** 0.5
-            axes.plot(bin.confidence, bin.right, "o", markersize=size, color=GOOD, clip_on=False)
+            axes.plot(bin.confidence, bin.accuracy, "o", markersize=size, color=GOOD, clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="how sure it was", ylabel="how often it was right")
         _label(axes, "x", SHARES)
         _label(axes, "y", SHARES)
-        said = (f"{percent(bin.confidence)} sure, {percent(bin.right)} right" for bin in filled)
+        said = (f"{percent(bin.confidence)} sure, {percent(bin.accuracy)} right" for bin in filled)
         return made.svg("How often it was right, by how sure it was: " + "; ".join(said))
 
 
 def acceptance(rejection: Rejection) -> str | None:
-    """What a threshold on the score would keep, how much of it is right, what else would get through."""
+    """True positive rate, accuracy and false positive rate against the threshold on the score."""
     curve = _thinned(rejection.curve)
     if len(curve) < 2:
         return None
     scores = [threshold.score for threshold in curve]
-    others = [threshold.others for threshold in curve if threshold.others is not None]
+    others = [
+        threshold.false_positive_rate for threshold in curve if threshold.false_positive_rate is not None
+    ]
     with drawing(310, left=50, top=66) as made:
         axes = made.axes
-        ours = [threshold.ours for threshold in curve]
-        right = [threshold.right for threshold in curve]
-        axes.plot(scores, ours, color=GOOD, linewidth=2, label="ours kept")
-        axes.plot(scores, right, color=INK, linewidth=1.6, linestyle=DOTTED, label="right of those")
+        kept = [threshold.true_positive_rate for threshold in curve]
+        accuracy = [threshold.accuracy for threshold in curve]
+        axes.plot(scores, kept, color=GOOD, linewidth=2, label="ours kept")
+        axes.plot(scores, accuracy, color=INK, linewidth=1.6, linestyle=DOTTED, label="right of those")
         if len(others) == len(curve):
             axes.plot(scores, others, color=BAD, linewidth=2, linestyle=DASHED, label="others let in")
         axes.set(
@@ -130,11 +132,10 @@ def acceptance(rejection: Rejection) -> str | None:
         for name, threshold, height in marks:
             side = "left" if threshold.score < (scores[0] + scores[-1]) / 2 else "right"
             axes.plot([threshold.score] * 2, [0, height + 0.05], color=SOFT, linewidth=1, clip_on=False)
-            place = (threshold.score, height)
             offset = (4 if side == "left" else -4, 0)
             axes.annotate(
                 name,
-                place,
+                (threshold.score, height),
                 offset,
                 "data",
                 "offset points",
@@ -145,14 +146,14 @@ def acceptance(rejection: Rejection) -> str | None:
             )
         _legend(axes, 1.17)
         said = (
-            f"from {name} on, {percent(at.ours)} of ours are kept, {percent(at.right)} of those right"
+            f"from {name} on, {percent(at.true_positive_rate)} of ours are kept, {percent(at.accuracy)} of those right"
             for name, at, _ in marks
         )
         return made.svg("Shares by threshold: " + "; ".join(said))
 
 
 def _thinned(curve: Sequence[Threshold]) -> list[Threshold]:
-    """So many of a curve's points, spread over all, that more could not be seen."""
+    """Points spread over the curve, no more than can be seen."""
     step = max(1, -(-len(curve) // MOST_POINTS))
     kept = [*curve[::step], *curve[-1:]]
     return sorted(kept, key=lambda threshold: threshold.score)
@@ -194,8 +195,9 @@ def stage_times(stages: Sequence[tuple[str, float]]) -> str | None:
         axes.set(xlim=(0, longest), ylim=(len(stages) - 0.5, -0.5), xticks=[])
         _label(axes, "y", [(row, shortened(name, 21)) for row, (name, _) in enumerate(stages)], INK)
         for row, (_, seconds) in enumerate(stages):
-            place = (seconds + longest / 50, row)
-            axes.text(*place, duration(seconds), ha="left", va="center", color=SOFT, size=SMALL)
+            axes.text(
+                seconds + longest / 50, row, duration(seconds), ha="left", va="center", color=SOFT, size=SMALL
+            )
         axes.spines[:].set_visible(False)
         return made.svg("Time by stage: " + ", ".join(f"{name} {duration(took)}" for name, took in stages))
 
@@ -203,7 +205,7 @@ def stage_times(stages: Sequence[tuple[str, float]]) -> str | None:
 def _label(axes: "Axes", which: str, ticks: Sequence[tuple[float, str]], colour: str = SOFT) -> None:
     """Names at places of an axis, without the little lines that only add to them."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks([place for place, _ in ticks], [name for _, name in ticks])
+    axis.set_ticks([position for position, _ in ticks], [name for _, name in ticks])
     axis.set_tick_params(length=0, labelcolor=colour, labelsize=SMALL)
 
 

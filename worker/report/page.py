@@ -1,9 +1,7 @@
 """A model's report.html: one file that needs nothing else, for people who know no machine learning."""
 
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from worker.evaluation.metrics import Evaluation
-from worker.evaluation.thresholds import Rejection
 from worker.job.advice import Advice, AdviceKind
-from worker.job.progress import EpochFinished
-from worker.job.promotion import Promotion
 from worker.report import charts, wording
+from worker.report.description import ModelDescription
 
 MOST_PICTURES: Final = 60
 MOST_NAMED: Final = 50
@@ -26,86 +22,41 @@ MOST_PRINTED: Final = 100
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A photo, its path below the storage, with its label and what the model took it for, if it was asked.
-
-    `jpeg`: a thumbnail, as `thumbnail` makes it.
-    """
-
-    photo: str
-    sku: str
-    guess: str | None
-    confidence: float | None
-    jpeg: bytes
-
-    @property
-    def base64(self) -> str:
-        return b64encode(self.jpeg).decode("ascii")
-
-
-@dataclass(frozen=True)
 class Pair:
-    """So many of the `measured` photos of the product `sku` were taken for `guess`."""
+    """`photos` of the `measured` photos of the product `sku` were predicted as `prediction`."""
 
     sku: str
-    guess: str
+    prediction: str
     photos: int
     measured: int
 
 
-@dataclass(frozen=True)
-class Report:
-    """All that the report says of a model.
-
-    `products`: SKU and name, in the order of the model's outputs. `skipped`: photos left out, by reason.
-    `rejection` and `promotion` are `None` where nothing was measured or decided. `mistakes` and `suspects`: what
-    is worst first. `stages`: the name of each with the seconds that it took.
-    """
-
-    version: str
-    trained_at: datetime
-    job_id: str
-    method: str
-    reason: str
-    options: Mapping[str, object]
-    products: tuple[tuple[str, str], ...]
-    photos: int
-    skipped: Mapping[str, int]
-    evaluation: Evaluation
-    rejection: Rejection | None
-    promotion: Promotion | None
-    advice: tuple[Advice, ...]
-    mistakes: tuple[Picture, ...]
-    suspects: tuple[Picture, ...]
-    epochs: tuple[EpochFinished, ...]
-    stages: tuple[tuple[str, float], ...]
-
-
-def render(report: Report) -> str:
-    """The page, for a file in UTF-8. It runs no script and loads nothing; the same report gives the same page."""
-    by_product = report.evaluation.by_product
-    stages = [(wording.STAGES.get(stage, stage), seconds) for stage, seconds in report.stages]
+def render(model: ModelDescription) -> str:
+    """The page, for a file in UTF-8. It runs no script and loads nothing; the same model gives the same page."""
+    by_product = model.evaluation.by_product
+    stages = [(wording.STAGES[stage], seconds) for stage, seconds in model.stages]
     figures = {
         "recall": charts.recall_by_product(by_product),
         "confusion": charts.confusion_matrix(by_product),
-        "reliability": charts.reliability(report.evaluation.reliability),
-        "acceptance": charts.acceptance(report.rejection) if report.rejection else None,
-        "training": charts.training_curves(report.epochs),
+        "reliability": charts.reliability(model.evaluation.reliability),
+        "acceptance": charts.acceptance(model.rejection) if model.rejection else None,
+        "training": charts.training_curves(model.epochs),
         "time": charts.stage_times(stages),
     }
     return (
         _environment()
         .get_template("report.html.jinja")
         .render(
-            report=report,
-            names=dict(report.products),
+            model=model,
+            names={product.sku: product.name for product in model.products},
             # The figures' text was escaped as they were drawn.
             figures={name: Markup(svg) if svg else None for name, svg in figures.items()},
-            advice=_by_kind(report.advice),
-            pairs=_pairs(report.evaluation),
-            products=len(report.products),
+            advice=_by_kind(model.advice),
+            pairs=_pairs(model.evaluation),
+            options=model.options.model_dump(),
+            products=len(model.products),
             measured=len(charts.worst(by_product)),
-            seconds=sum(seconds for _, seconds in report.stages),
+            seconds=sum(seconds for _, seconds in model.stages),
             limits={
                 "pictures": MOST_PICTURES,
                 "named": MOST_NAMED,

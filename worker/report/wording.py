@@ -8,7 +8,7 @@ from typing import Final
 
 from worker.job.advice import AdviceKind
 from worker.job.progress import Phase, Stage
-from worker.photos.decode import SkipReason
+from worker.photos.unreadable import SkipReason
 
 MOST_MEMBERS: Final = 20
 _NO_TEXT: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f]")
@@ -34,7 +34,7 @@ SKIPPED: Final = {
     SkipReason.UNSUPPORTED: "this kind of image is not supported",
 }
 
-STAGES: Final[dict[str, str]] = {
+STAGES: Final = {
     Stage.FETCH_PHOTOS: "Finding the photos",
     Stage.PREPARE_DATASET: "Reading the files",
     Stage.BUILD_MODEL: "Loading the network",

@@ -1,100 +1,82 @@
 """Which head, and how strong its regularisation: what is best out of fold, on photos that did not train it."""
 
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import minimize_scalar
 
+from worker.arrays import Floats, Indices, Labels, Mask
+from worker.cores import map_on_cores
 from worker.features.scratch import Scratch
-from worker.training.folds import FOLDS, HELD_OUT, Labels
-from worker.training.heads import NEVER, Floats, Head, Moments, discriminant, log_loss
-from worker.training.out_of_distribution import Seen, learn_familiarity
+from worker.training.calibration import inverse_temperature
+from worker.training.feature_space import FeatureSpace
+from worker.training.folds import FOLDS, HELD_OUT_FOLD
+from worker.training.heads import Head
+from worker.training.moments import Moments, sum_of
+from worker.training.out_of_distribution import ScoreInputs, fit_and_measure
+from worker.training.out_of_fold import OutOfFold
 
-SHRINKAGES = (0.1, 0.3, 0.6, 1.0)
-MEASURED_AT_MOST = 10_000
-LEFT_OUT_AT_MOST = 2_000
-# Products are left out in so many parts, to see what a model says of products that it does not know.
-PARTS = 4
-LEAST_PRODUCTS = 2
-CHUNK = 256
-RIDGE = 1e-9
+SHRINKAGES: Final = (0.1, 0.3, 0.6, 1.0)
+DEFAULT_SHRINKAGE: Final = 0.3
+"""Where nothing can be measured."""
 
-PESSIMISM = 0.7
-"""Of the temperature that suits out of fold, what suits a model that all photos have trained: it is right more
-often, on photos of other days too, than those that lacked whole occasions. (Measured: docs/performance.md.)"""
+MEASURED_AT_MOST: Final = 10_000
+LEFT_OUT_AT_MOST: Final = 2_000
 
-TEMPERATURES = (0.02, 1_000.0)
+CLASS_PARTS: Final = 4
+"""Products are left out in so many parts, to measure the score of products that a model does not know."""
 
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Of photos at `places`, float32 logits `[photos, products]` by a head that none of their group trained."""
-
-    places: npt.NDArray[np.int64]
-    logits: Floats
-    labels: Labels
-
-    def at(self, places: npt.NDArray[np.int64]) -> "OutOfFold":
-        """Those of the photos at `places`."""
-        kept = np.isin(self.places, places)
-        return OutOfFold(self.places[kept], self.logits[kept], self.labels[kept])
-
-    def among(self, known: npt.NDArray[np.bool_]) -> "OutOfFold":
-        """Those of the photos of the products `known`, bool `[products]`, which alone are outputs and labels."""
-        kept = known[self.labels]
-        labels = (np.cumsum(known) - 1)[self.labels[kept]]
-        return OutOfFold(self.places[kept], self.logits[kept][:, known], labels)
-
-    def among_all(self, known: npt.NDArray[np.bool_]) -> "OutOfFold":
-        """The other way round: outputs and labels of all products, of which only those `known` are answers."""
-        logits = np.full((len(self.labels), len(known)), NEVER, np.float32)
-        logits[:, known] = self.logits
-        return OutOfFold(self.places, logits, np.flatnonzero(known)[self.labels])
-
-    def replaced(self, other: "OutOfFold") -> "OutOfFold":
-        """With what `other` says of the photos that it has."""
-        kept = ~np.isin(self.places, other.places)
-        return OutOfFold(
-            np.concatenate([self.places[kept], other.places]),
-            np.concatenate([self.logits[kept], other.logits]),
-            np.concatenate([self.labels[kept], other.labels]),
-        )
-
-    @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        found: npt.NDArray[np.bool_] = self.logits.argmax(axis=1) == self.labels
-        return found
-
-    @property
-    def top1(self) -> float:
-        return float(self.right.mean()) if len(self.labels) else 0.0
-
-    @property
-    def scores(self) -> Floats:
-        """How much each photo looks like one of ours."""
-        highest: Floats = self.logits.max(axis=1)
-        return highest
+LEAST_PRODUCTS: Final = 2
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A head fitted on every photo, with the shrinkage that was best out of fold, and what it was right on.
+class ChosenHead:
+    """A head fitted on every photo, with the shrinkage that was best out of fold.
 
-    `trial` is the head that the photos of the fold HELD_OUT did not train, `None` where there are none. `near`
-    and `far`: scores of photos of products that were left out, and of `negatives`.
+    `measured` are its calibrated answers out of fold, with the score's offset in them. `held_out` is the head that
+    the photos of HELD_OUT_FOLD did not train, `None` where there are none. `near` and `far`: scores of photos of
+    products that were left out, and of `negatives`.
     """
 
     head: Head
     shrinkage: float
     measured: OutOfFold
-    trial: Head | None
+    held_out: Head | None
     near: Floats
     far: Floats
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """All photos, and the moments of each fold's."""
+
+    space: FeatureSpace
+    labels: Labels
+    folds: Labels
+    products: int
+    by_fold: dict[int, Moments]
+    total: Moments
+
+    @classmethod
+    def of(cls, features: Scratch, labels: Labels, folds: Labels) -> "_Examples":
+        space, products = FeatureSpace.of(features), int(labels.max()) + 1
+        by_fold = {
+            int(fold): space.moments(labels, np.flatnonzero(folds == fold), products)
+            for fold in np.unique(folds)
+        }
+        return cls(space, labels, folds, products, by_fold, sum_of(list(by_fold.values())))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What one shrinkage gives out of fold."""
+
+    shrinkage: float
+    outcome: OutOfFold
+    held_out: Head | None
 
 
 def choose_head(
@@ -103,157 +85,119 @@ def choose_head(
     folds: Labels,
     negatives: Floats,
     step: Callable[[float], None] = lambda share: None,
-) -> Chosen:
-    """Fit on all views, measure on the first, which is what a browser sees; `step` hears of shares done.
+) -> ChosenHead:
+    """Fit on all views, measure on the first, which is what a browser sees; calls `step` with shares done.
 
-    `features` are float16 `[photos, views, n]`; `folds` as `assign_folds` gives them; `negatives` float32
-    `[others, n]`, the features of things that are no products. Where nothing can be measured the middle
-    shrinkage is taken.
+    `features` are float16 `[photos, views, n]`; `folds` as `assign_folds` returns them; `negatives` float32
+    `[others, n]`, the features of things that are no products.
     """
-    space = _Space.of(features)
-    products = int(labels.max()) + 1
-    parts = {
-        int(fold): space.moments(labels, np.flatnonzero(folds == fold), products) for fold in np.unique(folds)
-    }
-    total = sum_of(list(parts.values()))
+    examples = _Examples.of(features, labels, folds)
     measured = _sample(folds)
-    by_shrinkage: dict[float, list[Floats]] = {shrinkage: [] for shrinkage in SHRINKAGES}
-    trials: dict[float, Head] = {}
-    places: list[npt.NDArray[np.int64]] = []
-    for fold in [fold for fold in parts if fold >= 0]:
-        held_out = measured[folds[measured] == fold]
-        first_views = space.first_views(held_out)
-        places.append(held_out)
-        for shrinkage, logits in by_shrinkage.items():
-            head = space.fit(total - parts[fold], shrinkage)
-            logits.append(head.logits(first_views))
-            if fold == HELD_OUT:
-                trials[shrinkage] = head
+    if not len(measured):
+        return _unmeasured(examples)
+    # Where two are right equally often, the more regularised one is less likely to be so by chance.
+    best = max(
+        _cross_validate(examples, measured, step),
+        key=lambda candidate: (candidate.outcome.top1, candidate.shrinkage),
+    )
+    return _calibrate(examples, best, negatives)
+
+
+def _unmeasured(examples: _Examples) -> ChosenHead:
+    head = examples.space.lift(examples.space.fit(examples.total, DEFAULT_SHRINKAGE)).bounded()
+    none = np.zeros(0, np.float32)
+    return ChosenHead(head, DEFAULT_SHRINKAGE, OutOfFold.empty(examples.products), None, none, none)
+
+
+def _cross_validate(
+    examples: _Examples, measured: Indices, step: Callable[[float], None]
+) -> list[_Candidate]:
+    """For each shrinkage the answers to the photos at `measured`, by heads that their folds did not train."""
+    space, folds = examples.space, examples.folds
+    logits: dict[float, list[Floats]] = {shrinkage: [] for shrinkage in SHRINKAGES}
+    held_out: dict[float, Head] = {}
+    asked: list[Indices] = []
+    for fold in [fold for fold in examples.by_fold if fold >= 0]:
+        asked.append(measured[folds[measured] == fold])
+        first_views = space.first_views(asked[-1])
+        rest = examples.total - examples.by_fold[fold]
+        heads = map_on_cores(partial(space.fit, rest), SHRINKAGES)
+        for shrinkage, head in zip(SHRINKAGES, heads, strict=True):
+            logits[shrinkage].append(head.logits(first_views))
+            if fold == HELD_OUT_FOLD:
+                held_out[shrinkage] = head
         step((fold + 1) / (FOLDS + 2))
-    if not places:
-        nothing, none = np.zeros((0, products), np.float32), np.zeros(0, np.float32)
-        out_of_fold = OutOfFold(np.zeros(0, np.int64), nothing, np.zeros(0, np.int64))
-        head = space.lift(space.fit(total, SHRINKAGES[1])).bounded()
-        return Chosen(head, SHRINKAGES[1], out_of_fold, None, none, none)
-    at = np.concatenate(places)
-    outcomes = {
-        shrinkage: OutOfFold(at, np.concatenate(logits), labels[at])
-        for shrinkage, logits in by_shrinkage.items()
-    }
-    # Where two are right equally often the more regularised one is less likely to be so by chance.
-    best = max(SHRINKAGES, key=lambda shrinkage: (outcomes[shrinkage].top1, shrinkage))
-    factor = 1 / (PESSIMISM * temperature(outcomes[best]))
-    calibrated = outcomes[best].logits * np.float32(factor)
-    head = space.fit(total, best).scaled(factor)
-    trial = trials[best].scaled(factor) if trials else None
-    mean = total.sums.sum(axis=0) / total.counts.sum()
-    ours = Seen(calibrated.max(axis=1), space.first_views(at) @ mean)
-    near = _left_out(space, total, labels, np.sort(at), best, factor)
+    indices = np.concatenate(asked)
+    return [
+        _Candidate(
+            shrinkage,
+            OutOfFold(indices, np.concatenate(logits[shrinkage]), examples.labels[indices]),
+            held_out.get(shrinkage),
+        )
+        for shrinkage in SHRINKAGES
+    ]
+
+
+def _calibrate(examples: _Examples, best: _Candidate, negatives: Floats) -> ChosenHead:
+    """The head on all photos, with the temperature and the score's offset that fit out of fold."""
+    space, mean = examples.space, examples.total.mean
+    factor = inverse_temperature(best.outcome.logits, best.outcome.labels)
+    logits = best.outcome.logits * np.float32(factor)
+    head = space.fit(examples.total, best.shrinkage).scaled(factor)
+    similarity = space.first_views(best.outcome.indices) @ mean
     others = space.coordinates(negatives)
-    far = Seen(head.logits(others).max(axis=1), others @ mean)
-    # Every second one is kept to measure on.
-    familiarity = learn_familiarity(ours, near, far[::2])
-    return Chosen(
-        head=space.lift(familiarity.added(head, mean)).bounded(),
-        shrinkage=best,
-        measured=OutOfFold(at, calibrated + familiarity.of(ours.familiar)[:, None], labels[at]),
-        trial=trial and space.lift(familiarity.added(trial, mean)).bounded(),
-        near=familiarity.scores(near),
-        far=familiarity.scores(far[1::2]),
+    fitted = fit_and_measure(
+        known=ScoreInputs(logits.max(axis=1), similarity),
+        near=_left_out_classes(examples, np.sort(best.outcome.indices), best.shrinkage, factor),
+        far=ScoreInputs(head.logits(others).max(axis=1), others @ mean),
+    )
+
+    def finished(fitted_head: Head) -> Head:
+        return space.lift(fitted.score.added_to(fitted_head, mean)).bounded()
+
+    return ChosenHead(
+        head=finished(head),
+        shrinkage=best.shrinkage,
+        measured=OutOfFold(
+            best.outcome.indices, logits + fitted.score.offset(similarity)[:, None], best.outcome.labels
+        ),
+        held_out=best.held_out and finished(best.held_out.scaled(factor)),
+        near=fitted.near,
+        far=fitted.far,
     )
 
 
-def _left_out(
-    space: "_Space",
-    total: Moments,
-    labels: Labels,
-    rows: npt.NDArray[np.int64],
-    shrinkage: float,
-    factor: float,
-) -> Seen:
-    """What heads say of photos, of those at `rows`, whose products they do not know."""
-    products = len(total.counts)
-    part_of = np.arange(products) % PARTS
-    highest, familiar = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
-    for part in range(PARTS):
-        unknown = part_of == part
-        mine = rows[unknown[labels[rows]]]
-        if not len(mine) or products - unknown.sum() < LEAST_PRODUCTS:
+def _left_out_classes(examples: _Examples, indices: Indices, shrinkage: float, factor: float) -> ScoreInputs:
+    """What heads say of those photos at `indices` whose products they do not know."""
+    part_of = np.arange(examples.products) % CLASS_PARTS
+    empty = np.zeros(0, np.float32)
+    max_logit, similarity = [empty], [empty]
+    for part in range(CLASS_PARTS):
+        left_out = part_of == part
+        photos = indices[left_out[examples.labels[indices]]]
+        if not len(photos) or examples.products - left_out.sum() < LEAST_PRODUCTS:
             continue
-        mine = mine[:: -(-len(mine) * PARTS // LEFT_OUT_AT_MOST)]
-        known = total - space.moments(labels, np.flatnonzero(unknown[labels]), products)
-        first_views = space.first_views(mine)
-        logits = space.fit(known, shrinkage).scaled(factor).logits(first_views)
-        highest.append(logits[:, ~unknown].max(axis=1))
-        familiar.append(first_views @ (known.sums.sum(axis=0) / known.counts.sum()))
-    return Seen(np.concatenate(highest), np.concatenate(familiar))
+        photos = photos[:: -(-len(photos) * CLASS_PARTS // LEFT_OUT_AT_MOST)]
+        inputs = _without_classes(examples, left_out, photos, shrinkage, factor)
+        max_logit.append(inputs.max_logit)
+        similarity.append(inputs.mean_similarity)
+    return ScoreInputs(np.concatenate(max_logit), np.concatenate(similarity))
 
 
-@dataclass(frozen=True)
-class _Space:
-    """Features in coordinates that suit their number: few examples span a small part of the space, and
-    solving for a head there is exact and takes a fraction of the time. `basis` is `[features, span]`."""
-
-    features: Scratch
-    basis: Floats | None
-
-    @classmethod
-    def of(cls, features: Scratch) -> "_Space":
-        photos, views, size = features.shape
-        if photos * views >= size:
-            return cls(features, None)
-        examples = features.read(np.arange(photos)).reshape(-1, size).astype(np.float64)
-        # Gram-Schmidt by Cholesky, a tenth of a QR's time; the ridge is for copies of one photo.
-        gram = examples @ examples.T
-        gram[np.diag_indices(len(gram))] += RIDGE * np.trace(gram) / len(gram)
-        basis = solve_triangular(cholesky(gram, lower=True), examples, lower=True).T
-        return cls(features, basis.astype(np.float32))
-
-    def coordinates(self, examples: npt.NDArray[np.floating]) -> Floats:
-        values: Floats = examples.astype(np.float32)
-        return values if self.basis is None else values @ self.basis
-
-    def first_views(self, rows: npt.NDArray[np.int64]) -> Floats:
-        return self.coordinates(self.features.read_at(rows, np.zeros_like(rows)))
-
-    def moments(self, labels: Labels, rows: npt.NDArray[np.int64], products: int) -> Moments:
-        views, size = self.features.shape[1:]
-        parts = (
-            Moments.of(
-                self.coordinates(self.features.read(part).reshape(-1, size)),
-                np.repeat(labels[part], views),
-                products,
-            )
-            for part in np.array_split(rows, -(-len(rows) // CHUNK))
-        )
-        return sum_of(parts)
-
-    def fit(self, moments: Moments, shrinkage: float) -> Head:
-        return discriminant(moments, shrinkage, dimensions=self.features.shape[2])
-
-    def lift(self, head: Head) -> Head:
-        """The same head on the features themselves."""
-        return head if self.basis is None else Head(self.basis @ head.kernel, head.bias)
-
-
-def temperature(measured: OutOfFold) -> float:
-    """What to divide logits by so that the published model's probabilities are true (Guo et al., ICML 2017)."""
-
-    def loss(logarithm: float) -> float:
-        return log_loss(measured.logits / np.float32(np.exp(logarithm)), measured.labels)
-
-    # It has one minimum: the loss is convex in the inverse.
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 0.01})
-    return float(np.exp(found.x))
-
-
-def sum_of(parts: Iterable[Moments]) -> Moments:
-    return reduce(operator.add, parts)
+def _without_classes(
+    examples: _Examples, left_out: Mask, photos: Indices, shrinkage: float, factor: float
+) -> ScoreInputs:
+    """What a head fitted without the products `left_out`, bool `[products]`, says of `photos`."""
+    space, labels = examples.space, examples.labels
+    known = examples.total - space.moments(labels, np.flatnonzero(left_out[labels]), examples.products)
+    first_views = space.first_views(photos)
+    logits = space.fit(known, shrinkage).scaled(factor).logits(first_views)
+    return ScoreInputs(logits[:, ~left_out].max(axis=1), first_views @ known.mean)
 
 
 def _sample(folds: Labels) -> npt.NDArray[np.int64]:
-    """Places of the photos that measure: all of them, or so many that more would tell nothing new."""
-    places = np.flatnonzero(folds >= 0)
-    if len(places) <= MEASURED_AT_MOST:
-        return places
-    return np.sort(np.random.default_rng(0).choice(places, MEASURED_AT_MOST, replace=False))
+    """Indices of the photos that measure: all of them, or as many as are enough."""
+    indices = np.flatnonzero(folds >= 0)
+    if len(indices) <= MEASURED_AT_MOST:
+        return indices
+    return np.sort(np.random.default_rng(0).choice(indices, MEASURED_AT_MOST, replace=False))

@@ -1,4 +1,4 @@
-"""Which photos were taken together: copies, bursts, and photos of one occasion, by what they show."""
+"""Groups: which photos were taken together, as copies, in a burst, or on one occasion."""
 
 import itertools
 import re
@@ -6,18 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
+from worker.arrays import Floats, Indices, Labels
 from worker.features.extraction import Extracted
 from worker.features.scratch import Scratch
 from worker.photos.facts import PhotoFacts
 from worker.photos.near_duplicates import near_copies
 
-Labels = npt.NDArray[np.int64]
 Pairs = list[tuple[int, int]]
 
 SAME_OCCASION = 0.395
@@ -25,10 +24,10 @@ SAME_OCCASION = 0.395
 that photos of different products usually have: means of cosine distances, on the first views' features."""
 
 IN_SEQUENCE = 1.25
-"""So many times nearer count photos of a product whose files are numbered one after the other."""
+"""The distance of photos of a product whose files are numbered one after the other is divided by this."""
 
 SAME_PHOTO = 0.15
-"""Photos with nearly the same perceptual hash are one photo when they are closer than this share."""
+"""Photos with nearly the same perceptual hash are near duplicates when they are closer than this share."""
 
 BURST_SECONDS = 10.0
 
@@ -43,7 +42,7 @@ _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d{1,15})(?P<after>\D*)", re.
 
 @dataclass(frozen=True)
 class Groups:
-    """`of` numbers the group of each photo, int64 `[photos]`; `copies` are pairs of places of one photo."""
+    """`of` is the number of each photo's group, int64 `[photos]`; `copies` are pairs of indices of near duplicates."""
 
     of: Labels
     copies: Pairs
@@ -57,7 +56,7 @@ def group_photos(extracted: Extracted) -> Groups:
     """
     dataset, facts, features = extracted.dataset, extracted.facts, extracted.features
     labels, names = dataset.labels, [photo.name for photo in dataset.photos]
-    usual = _usual_distance(features, labels)
+    typical = _typical_distance(features, labels)
     groups = np.zeros(len(labels), np.int64)
     count = 0
     for label in np.unique(labels):
@@ -66,30 +65,30 @@ def group_photos(extracted: Extracted) -> Groups:
             part = members[start : start + CLUSTERED_AT_ONCE]
             views = _first_views(features, part)
             groups[part] = count + _occasions(
-                views, [names[place] for place in part], max(LEAST_DISTANCE, SAME_OCCASION * usual)
+                views, [names[index] for index in part], max(LEAST_DISTANCE, SAME_OCCASION * typical)
             )
             count = groups.max() + 1
-    copies = _copies(features, facts, dataset.sha256, max(LEAST_DISTANCE, SAME_PHOTO * usual))
+    copies = _copies(features, facts, dataset.sha256, max(LEAST_DISTANCE, SAME_PHOTO * typical))
     return Groups(_joined(groups, [*copies, *_bursts(labels, facts)]), copies)
 
 
-def _in_order(members: Labels, names: Sequence[str], facts: Sequence[PhotoFacts]) -> Labels:
-    """By time, then by name with its numbers as numbers: what is cut at a limit, is cut between occasions."""
+def _in_order(members: Indices, names: Sequence[str], facts: Sequence[PhotoFacts]) -> Indices:
+    """By time, then by name with its numbers as numbers, so that a cut at a limit falls between occasions."""
     keys = {
-        place: (facts[place].taken_at or 0.0, [part.zfill(15) for part in re.split(r"(\d+)", names[place])])
-        for place in members.tolist()
+        index: (facts[index].taken_at or 0.0, [part.zfill(15) for part in re.split(r"(\d+)", names[index])])
+        for index in members.tolist()
     }
     return np.array(sorted(members.tolist(), key=keys.__getitem__), np.int64)
 
 
-def _first_views(features: Scratch, rows: Labels) -> npt.NDArray[np.float32]:
+def _first_views(features: Scratch, indices: Indices) -> Floats:
     """Scaled to length 1, so that a product of two is their cosine similarity."""
-    views: npt.NDArray[np.float32] = features.read_at(rows, np.zeros_like(rows)).astype(np.float32)
+    views: Floats = features.read_at(indices, np.zeros_like(indices)).astype(np.float32)
     views /= np.linalg.norm(views, axis=1, keepdims=True)
     return views
 
 
-def _usual_distance(features: Scratch, labels: Labels) -> float:
+def _typical_distance(features: Scratch, labels: Labels) -> float:
     """The median cosine distance of photos of different products, of some photos spread over all."""
     rows = np.unique(np.linspace(0, len(labels) - 1, SAMPLED).astype(np.int64))
     views = _first_views(features, rows)
@@ -97,7 +96,7 @@ def _usual_distance(features: Scratch, labels: Labels) -> float:
     return float(np.median(distances)) if len(distances) else 0.0
 
 
-def _occasions(views: npt.NDArray[np.float32], names: Sequence[str], limit: float) -> Labels:
+def _occasions(views: Floats, names: Sequence[str], limit: float) -> Labels:
     if len(views) == 1:
         return np.zeros(1, np.int64)
     distances = np.maximum(1 - views @ views.T, 0)
@@ -111,20 +110,20 @@ def _occasions(views: npt.NDArray[np.float32], names: Sequence[str], limit: floa
 
 
 def _in_sequence(names: Sequence[str]) -> Pairs:
-    """Places of names that differ in their last number, by 1."""
-    place: dict[tuple[str, int, str], int] = {}
-    for number, name in enumerate(names):
+    """Pairs of indices of names whose last numbers differ by 1."""
+    index_of: dict[tuple[str, int, str], int] = {}
+    for index, name in enumerate(names):
         if match := _NUMBERED.fullmatch(name):
-            place[match["before"], int(match["number"]), match["after"]] = number
-    following = ((key, (key[0], key[1] + 1, key[2])) for key in place)
-    return [(place[key], place[after]) for key, after in following if after in place]
+            index_of[match["before"], int(match["number"]), match["after"]] = index
+    following = ((key, (key[0], key[1] + 1, key[2])) for key in index_of)
+    return [(index_of[key], index_of[after]) for key, after in following if after in index_of]
 
 
 def _bursts(labels: Labels, facts: Sequence[PhotoFacts]) -> Pairs:
-    """Neighbours in time of one product."""
+    """Pairs of photos of one product that follow each other within BURST_SECONDS."""
     dated = sorted(
-        (int(label), fact.taken_at, place)
-        for place, (label, fact) in enumerate(zip(labels, facts, strict=True))
+        (int(label), fact.taken_at, index)
+        for index, (label, fact) in enumerate(zip(labels, facts, strict=True))
         if fact.taken_at is not None
     )
     return [
@@ -135,12 +134,12 @@ def _bursts(labels: Labels, facts: Sequence[PhotoFacts]) -> Pairs:
 
 
 def _copies(features: Scratch, facts: Sequence[PhotoFacts], sha256: Sequence[str], limit: float) -> Pairs:
-    """Pairs of places with the same bytes, or with hashes and first views that are nearly the same."""
+    """Pairs of photos with the same bytes, or with hashes and first views that are nearly the same."""
     first: dict[str, int] = {}
     equal = [
-        (first[digest], place)
-        for place, digest in enumerate(sha256)
-        if first.setdefault(digest, place) != place
+        (first[digest], index)
+        for index, digest in enumerate(sha256)
+        if first.setdefault(digest, index) != index
     ]
     hashes = np.array([fact.perceptual_hash for fact in facts], np.uint64)
     near = [
@@ -157,7 +156,7 @@ def _distance(features: Scratch, one: int, other: int) -> float:
 
 
 def _joined(groups: Labels, pairs: Iterable[tuple[int, int]]) -> Labels:
-    """One group for all groups that pairs of places connect."""
+    """One group for all groups that the pairs of photos connect."""
     ends = groups[np.array(list(pairs), np.int64).reshape(-1, 2)]
     count = int(groups.max()) + 1
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))

@@ -1,72 +1,92 @@
-"""A direction that all logits share: it changes no probability, and tells our photos from those of other things.
+"""The out-of-distribution score: a photo's highest logit, with an offset that all of its logits share.
 
-Features of whatever shows none of our products differ most in how much they have of the mean of ours. The highest
-logit with that added is the score by which a client decides whether to trust an answer.
+The offset changes no probability. It grows with the similarity of the photo's features to the mean of the known
+products' features, in which photos of anything else differ most. By the score a client decides whether to trust an
+answer.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from worker.evaluation.thresholds import Floats, auroc
+from worker.arrays import Floats
+from worker.evaluation.thresholds import auroc
 from worker.training.heads import Head
 
-USUAL = 0.5
-"""The weight, in standard deviations of the highest logits, where nothing but our own photos is known."""
+DEFAULT_WEIGHT: Final = 0.5
+"""In standard deviations of the highest logits, where there are no photos of other things to choose it with."""
 
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
+WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Of n photos the highest logit `[n]`, and how much their features have of the mean of ours, `[n]`."""
+class ScoreInputs:
+    """Of n photos the highest logit `[n]`, and the features' inner product with the mean of the known ones, `[n]`."""
 
-    highest: Floats
-    familiar: Floats
+    max_logit: Floats
+    mean_similarity: Floats
 
-    def __getitem__(self, rows: slice) -> "Seen":
-        return Seen(self.highest[rows], self.familiar[rows])
+    def __getitem__(self, rows: slice) -> "ScoreInputs":
+        return ScoreInputs(self.max_logit[rows], self.mean_similarity[rows])
 
     def __len__(self) -> int:
-        return len(self.highest)
+        return len(self.max_logit)
 
 
 @dataclass(frozen=True)
-class Familiarity:
-    """What is added to every logit of a photo: `weight` times what its features have of the mean, from `centre`."""
+class OutOfDistributionScore:
+    """The offset of a photo's logits is `weight` times its mean similarity less `centre`."""
 
     weight: float
     centre: float
 
-    def of(self, familiar: Floats) -> Floats:
-        """Float32 `[n]`, to be added to the logits of n photos."""
-        return ((familiar - self.centre) * self.weight).astype(np.float32)
+    def offset(self, mean_similarity: Floats) -> Floats:
+        """Float32 `[n]`, to be added to every logit of n photos."""
+        return ((mean_similarity - self.centre) * self.weight).astype(np.float32)
 
-    def added(self, head: Head, mean: Floats) -> Head:
-        """The head whose logits have it in them; `mean` is that of our photos' features."""
+    def added_to(self, head: Head, mean: Floats) -> Head:
+        """The head whose logits have the offset in them; `mean` is that of the known products' features."""
         kernel = head.kernel + np.float32(self.weight) * mean.astype(np.float32)[:, None]
         return Head(kernel, head.bias - np.float32(self.weight * self.centre))
 
-    def scores(self, seen: Seen) -> Floats:
-        scores: Floats = seen.highest + self.of(seen.familiar)
+    def of(self, inputs: ScoreInputs) -> Floats:
+        """The scores float32 `[n]`."""
+        scores: Floats = inputs.max_logit + self.offset(inputs.mean_similarity)
         return scores
 
 
-def learn_familiarity(ours: Seen, near: Seen, far: Seen) -> Familiarity:
-    """Weigh what is familiar so that `ours` get higher scores than photos of other products, `near`, and of
-    other things, `far`; both may be empty. The scores are of photos that did not train the logits."""
-    spread = float(ours.familiar.std())
-    if spread < 1e-9:
-        return Familiarity(0.0, 0.0)
-    unit = float(ours.highest.std()) / spread
-    centre = float(ours.familiar.mean())
-    candidates = {weight: Familiarity(weight * unit, centre) for weight in WEIGHTS}
+@dataclass(frozen=True)
+class MeasuredScore:
+    """The score, and what it says of photos that are no known products': `near` of other products, and `far` of
+    those negatives that did not choose its weight."""
+
+    score: OutOfDistributionScore
+    near: Floats
+    far: Floats
+
+
+def fit_and_measure(known: ScoreInputs, near: ScoreInputs, far: ScoreInputs) -> MeasuredScore:
+    """Fit the score with every second photo of `far`, and measure it on the others."""
+    score = fit_score(known, near, far[::2])
+    return MeasuredScore(score, near=score.of(near), far=score.of(far[1::2]))
+
+
+def fit_score(known: ScoreInputs, near: ScoreInputs, far: ScoreInputs) -> OutOfDistributionScore:
+    """Choose the weight with which photos of `known` products best get higher scores than those of other products,
+    `near`, and of other things, `far`; both may be empty. None of these photos trained the logits."""
+    deviation = float(known.mean_similarity.std())
+    if deviation < 1e-9:
+        return OutOfDistributionScore(0.0, 0.0)
+    unit = float(known.max_logit.std()) / deviation
+    centre = float(known.mean_similarity.mean())
+    candidates = {weight: OutOfDistributionScore(weight * unit, centre) for weight in WEIGHTS}
     if not len(far):
-        return candidates[USUAL]
-    others = [seen for seen in (near, far) if len(seen)]
+        return candidates[DEFAULT_WEIGHT]
+    others = [inputs for inputs in (near, far) if len(inputs)]
 
     def separation(weight: float) -> float:
-        mine = candidates[weight].scores(ours)
-        return sum(auroc(mine, candidates[weight].scores(other)) for other in others)
+        scores = candidates[weight].of(known)
+        return sum(auroc(scores, candidates[weight].of(other)) for other in others)
 
-    return candidates[max(WEIGHTS, key=lambda weight: (separation(weight), -abs(weight - USUAL)))]
+    return candidates[max(WEIGHTS, key=lambda weight: (separation(weight), -abs(weight - DEFAULT_WEIGHT)))]

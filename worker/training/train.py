@@ -1,61 +1,79 @@
-"""Stage 4: features of every view, the head that is best on them, and a fine-tuned tail unless it is worse."""
+"""The training: a head that is best out of fold, and a fine-tuned tail unless a trial shows that it is worse."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from worker.arrays import Floats, Indices, Labels, Mask
 from worker.backbone.architecture import FEATURES, Layers
 from worker.catalogue.photo_files import Product
-from worker.evaluation.thresholds import Floats, Rejection, learn_rejection
+from worker.evaluation.thresholds import Rejection, choose_thresholds
 from worker.features.extraction import Extracted
+from worker.features.scratch import Scratch
 from worker.job.progress import EpochFinished, Phase
 from worker.training.budget import Budget
-from worker.training.choose_head import OutOfFold, choose_head
-from worker.training.folds import FOLDS, HELD_OUT, Labels, assign_folds
+from worker.training.choose_head import ChosenHead, choose_head
+from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
-from worker.training.heads import Head
-from worker.training.trial import judge
+from worker.training.model import Model
+from worker.training.out_of_fold import OutOfFold
+from worker.training.trial import Trial, judge
 
 if TYPE_CHECKING:
     from worker.training.fine_tune import Epoch, Tuned, Tuner
 
-# The trial sees what the other folds hold, the final training everything.
-TRIAL_SHARE = (FOLDS - 1) / FOLDS
-AVERAGED_AT_MOST = 2_000
-STRANGE = 8
-STRANGE_PHOTOS = 500
+TRIAL_COST: Final = (FOLDS - 1) / FOLDS
+"""Of the trial, as a share of the final training: the trial trains on the other folds, the final training on all."""
 
+AVERAGED_AT_MOST: Final = 2_000
 
-@dataclass(frozen=True)
-class Model:
-    """A head, and the tail that it needs if that is not the backbone's own."""
+HELD_OUT_CLASSES: Final = 8
+"""One product in so many is held out of the trial, and none of fewer products."""
 
-    head: Head
-    tail: Layers | None
+HELD_OUT_CLASSES_PHOTOS: Final = 500
 
 
 @dataclass(frozen=True)
 class Trained:
     """What is published, and what is known of it.
 
-    `trial` is a model of the same kind that the photos `held_out`, places in the dataset, did not train; `None`
-    where there are none. It knows the products `trial_knows`, bool `[products]`. `measured` says of every photo
-    what a model said that had not seen any of its group; `reason` says why this `method` was chosen.
+    `held_out_model` is a model of the same kind that the photos `held_out`, indices in the dataset, did not train;
+    `None` where there are none. It knows the products `held_out_model_knows`, bool `[products]`. `measured` has the
+    answers out of fold; `reason` says why this `method` was chosen.
     """
 
     model: Model
-    trial: Model | None
-    trial_knows: npt.NDArray[np.bool_]
-    held_out: Labels
+    held_out_model: Model | None
+    held_out_model_knows: Mask
+    held_out: Indices
     measured: OutOfFold
     rejection: Rejection | None
     groups: Groups
     method: str
     reason: str
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Which photos were taken together, and which of them measure."""
+
+    products: tuple[Product, ...]
+    labels: Labels
+    groups: Groups
+    folds: Labels
+
+    @classmethod
+    def of(cls, extracted: Extracted) -> "_Split":
+        dataset, groups = extracted.dataset, group_photos(extracted)
+        folds = assign_folds(dataset.labels, groups.of, dataset.sha256)
+        return cls(dataset.products, dataset.labels, groups, folds)
+
+    @property
+    def held_out(self) -> Indices:
+        return np.flatnonzero(self.folds == HELD_OUT_FOLD)
 
 
 def train(
@@ -71,125 +89,148 @@ def train(
 ) -> Trained:
     """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
-    The head answers where fine-tuning made it worse, or found no time or nothing to be measured on. `negatives`
-    are photos of things that are no products. `step` is told what share of a phase is done.
+    The head alone is published where fine-tuning made it worse, or found no time or no photos to be measured on.
+    `negatives` are photos of things that are no products. `step` is called with the share of a phase that is done.
     """
-    labels = extracted.dataset.labels
-    groups = group_photos(extracted)
-    folds = assign_folds(labels, groups.of, extracted.dataset.sha256)
+    split = _Split.of(extracted)
     chosen = choose_head(
         extracted.features,
-        labels,
-        folds,
+        split.labels,
+        split.folds,
         _first_views(negatives),
         lambda share: step(Phase.HEAD, share),
     )
-    held_out = np.flatnonzero(folds == HELD_OUT)
-
-    def head_alone(reason: str) -> Trained:
-        return Trained(
-            model=Model(chosen.head, None),
-            trial=Model(chosen.trial, None) if chosen.trial else None,
-            trial_knows=np.ones(len(extracted.dataset.products), bool),
-            held_out=held_out,
-            measured=chosen.measured,
-            rejection=learn_rejection(chosen.measured.scores, chosen.measured.right, chosen.near, chosen.far),
-            groups=groups,
-            method=f"lda, shrinkage {chosen.shrinkage:g}",
-            reason=reason,
-        )
-
-    known = ~strangers(extracted.dataset.products)
-    measured_here = chosen.measured.at(held_out).among(known)
-    places = measured_here.places
-    activations = extracted.activations
-    if activations is None:
-        return head_alone("the profile does not fine-tune")
-    if not len(places):
-        return head_alone("no photos could be held out to try fine-tuning on")
+    if extracted.tail_inputs is None:
+        return _head_alone(split, chosen, "the profile does not fine-tune")
+    known = ~held_out_classes(split.products)
+    head_alone = chosen.measured.select(split.held_out).restricted_to(known)
+    if not len(head_alone.indices):
+        return _head_alone(split, chosen, "no photos could be held out to try fine-tuning on")
 
     step(Phase.STARTUP, 0.0)
     # TensorFlow takes seconds to import, and a head alone does without it.
     from worker.training.fine_tune import Tuner
 
-    tuner = Tuner(tail, activations, labels)
-
-    def tune(phase: Phase, rows: Labels, epochs: int, seconds: float) -> "Tuned | None":
-        def epoch_done(epoch: "Epoch") -> None:
-            step(phase, epoch.number / epoch.of)
-            on_epoch(EpochFinished(phase, epoch.number, epoch.of, round(epoch.loss, 4)))
-
-        return tuner.run(
-            rows,
-            epochs=epochs,
-            seed=seed,
-            seconds=seconds,
-            on_start=lambda: step(phase, 0.0),
-            on_epoch=epoch_done,
-        )
-
-    def mean_features(rows: Labels) -> Floats:
-        """Of some of the photos at `rows`, by what was trained last."""
-        sample = rows[:: -(-len(rows) // AVERAGED_AT_MOST)]
-        mean: Floats = tuner.features(activations, sample).mean(axis=0)
-        return mean
-
-    seconds = budget.left * TRIAL_SHARE / (1 + TRIAL_SHARE)
-    trained_on = np.flatnonzero((folds != HELD_OUT) & known[labels])
-    tried = tune(Phase.TRIAL, trained_on, epochs, seconds)
+    tuner = Tuner(tail, extracted.tail_inputs, split.labels)
+    tuning = _FineTuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
+    trained_on = np.flatnonzero((split.folds != HELD_OUT_FOLD) & known[split.labels])
+    seconds = budget.left * TRIAL_COST / (1 + TRIAL_COST)
+    tried = tuning.run(Phase.TRIAL, trained_on, epochs, seconds)
     if tried is None:
-        return head_alone("there was no time to try fine-tuning")
-    mean = mean_features(trained_on)
-    unknown = np.flatnonzero(~known[labels])
-    trial = judge(
-        tried.head.outputs(known),
-        tuner.features(activations, places),
-        places,
-        measured_here.labels,
-        tuner.features(activations, unknown[:: -(-len(unknown) // STRANGE_PHOTOS) or 1]),
-        _tuned_views(tuner, negatives),
-        mean,
-    )
+        return _head_alone(split, chosen, "there was no time to try fine-tuning")
+    mean = tuning.mean_features(trained_on)
+    trial = tuning.judge(tried, split, known, head_alone, negatives, mean)
     outcome = (
-        f"on {len(places)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
-        f"head alone {measured_here.top1:.1%}"
+        f"on {len(head_alone.indices)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
+        f"head alone {head_alone.top1:.1%}"
     )
-    if not trial.is_good_enough(measured_here, groups.of[places]):
-        return head_alone(outcome)
-    tuned = tune(Phase.TUNING, np.arange(len(labels)), tried.epochs, budget.left)
+    if not trial.is_good_enough(head_alone, split.groups.of[head_alone.indices]):
+        return _head_alone(split, chosen, outcome)
+    everything = np.arange(len(split.labels))
+    tuned = tuning.run(Phase.TUNING, everything, tried.epochs, budget.left)
     if tuned is None:
-        return head_alone("there was no time to fine-tune after the trial")
+        return _head_alone(split, chosen, "there was no time to fine-tune after the trial")
     return Trained(
-        model=Model(trial.finished(tuned.head, mean_features(np.arange(len(labels)))), tuned.tail),
-        trial=Model(trial.finished(tried.head, mean).outputs(known), tried.tail),
-        trial_knows=known,
-        held_out=held_out,
-        measured=chosen.measured.replaced(trial.measured.among_all(known)),
-        rejection=learn_rejection(trial.measured.scores, trial.measured.right, trial.near, trial.far),
-        groups=groups,
+        model=Model(trial.finished(tuned.head, tuning.mean_features(everything)), tuned.tail),
+        held_out_model=Model(trial.finished(tried.head, mean).restricted_to(known), tried.tail),
+        held_out_model_knows=known,
+        held_out=split.held_out,
+        measured=chosen.measured.updated_with(trial.measured.expanded_to(known)),
+        rejection=choose_thresholds(trial.measured.max_logits, trial.measured.correct, trial.near, trial.far),
+        groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epochs",
         reason=outcome,
     )
 
 
-def strangers(products: Sequence[Product]) -> npt.NDArray[np.bool_]:
-    """Which products, bool `[products]`, a trial does not train on, to see what it says of them: one in STRANGE
-    but two at least, by their SKUs, so that they are the same ones the next time. None of fewer than STRANGE."""
-    wanted = max(2, len(products) // STRANGE) if len(products) >= STRANGE else 0
+def held_out_classes(products: Sequence[Product]) -> Mask:
+    """Which products, bool `[products]`, a trial does not train on, to measure the score of products that it does not
+    know: one in HELD_OUT_CLASSES but two at least. Their SKUs decide, so that they are the same ones the next time."""
+    wanted = max(2, len(products) // HELD_OUT_CLASSES) if len(products) >= HELD_OUT_CLASSES else 0
     digests = [hashlib.sha256(product.sku.encode()).hexdigest() for product in products]
-    chosen = sorted(digests)[:wanted]
-    return np.isin(digests, chosen)
+    return np.isin(digests, sorted(digests)[:wanted])
+
+
+def _head_alone(split: _Split, chosen: ChosenHead, reason: str) -> Trained:
+    return Trained(
+        model=Model(chosen.head, None),
+        held_out_model=Model(chosen.held_out, None) if chosen.held_out else None,
+        held_out_model_knows=np.ones(len(split.products), bool),
+        held_out=split.held_out,
+        measured=chosen.measured,
+        rejection=choose_thresholds(
+            chosen.measured.max_logits, chosen.measured.correct, chosen.near, chosen.far
+        ),
+        groups=split.groups,
+        method=f"lda, shrinkage {chosen.shrinkage:g}",
+        reason=reason,
+    )
+
+
+@dataclass(frozen=True)
+class _FineTuning:
+    """Runs the tuner, tells of its progress, and asks the tail that it trained last."""
+
+    tuner: "Tuner"
+    tail_inputs: Scratch
+    seed: int
+    step: Callable[[Phase, float], None]
+    on_epoch: Callable[[EpochFinished], None]
+
+    def run(self, phase: Phase, indices: Indices, epochs: int, seconds: float) -> "Tuned | None":
+        """`None` where `seconds` are too few."""
+
+        def epoch_done(epoch: "Epoch") -> None:
+            self.step(phase, epoch.number / epoch.of)
+            self.on_epoch(EpochFinished(phase, epoch.number, epoch.of, round(epoch.loss, 4)))
+
+        return self.tuner.run(
+            indices,
+            epochs=epochs,
+            seed=self.seed,
+            seconds=seconds,
+            on_start=lambda: self.step(phase, 0.0),
+            on_epoch=epoch_done,
+        )
+
+    def judge(
+        self,
+        tried: "Tuned",
+        split: _Split,
+        known: Mask,
+        head_alone: OutOfFold,
+        negatives: Extracted | None,
+        mean: Floats,
+    ) -> Trial:
+        """Judge what was trained last on the photos of `head_alone`, on products not in `known`, and on negatives."""
+        unknown = np.flatnonzero(~known[split.labels])
+        return judge(
+            tried.head.restricted_to(known),
+            self.tuner.features(self.tail_inputs, head_alone.indices),
+            head_alone.indices,
+            head_alone.labels,
+            self.tuner.features(
+                self.tail_inputs, unknown[:: -(-len(unknown) // HELD_OUT_CLASSES_PHOTOS) or 1]
+            ),
+            self._features_of(negatives),
+            mean,
+        )
+
+    def mean_features(self, indices: Indices) -> Floats:
+        """The mean over some of the photos at `indices`, by the tail that was trained last."""
+        sample = indices[:: -(-len(indices) // AVERAGED_AT_MOST)]
+        mean: Floats = self.tuner.features(self.tail_inputs, sample).mean(axis=0)
+        return mean
+
+    def _features_of(self, negatives: Extracted | None) -> Floats:
+        if negatives is None or negatives.tail_inputs is None:
+            return np.zeros((0, FEATURES), np.float32)
+        return self.tuner.features(negatives.tail_inputs, np.arange(len(negatives.tail_inputs)))
 
 
 def _first_views(negatives: Extracted | None) -> Floats:
     if negatives is None:
         return np.zeros((0, FEATURES), np.float32)
-    rows = np.arange(len(negatives.features))
-    views: Floats = negatives.features.read_at(rows, np.zeros_like(rows)).astype(np.float32)
+    indices = np.arange(len(negatives.features))
+    views: Floats = negatives.features.read_at(indices, np.zeros_like(indices)).astype(np.float32)
     return views
-
-
-def _tuned_views(tuner: "Tuner", negatives: Extracted | None) -> Floats:
-    if negatives is None or negatives.activations is None:
-        return np.zeros((0, FEATURES), np.float32)
-    return tuner.features(negatives.activations, np.arange(len(negatives.activations)))

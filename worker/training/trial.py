@@ -1,67 +1,68 @@
-"""What a fine-tuned model said of photos that did not train it, and what is learnt from that. All pure."""
+"""Whether fine-tuning is worth it: a fine-tuned model on photos that did not train it. All functions here are pure."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from worker.evaluation.gate import LEAST_CHANCE, compare
-from worker.training.choose_head import OutOfFold, temperature
-from worker.training.folds import Labels
-from worker.training.heads import Floats, Head
-from worker.training.out_of_distribution import Familiarity, Seen, learn_familiarity
+from worker.arrays import Floats, Indices, Labels
+from worker.evaluation.gate import SIGNIFICANCE, compare
+from worker.training.calibration import fit_temperature
+from worker.training.heads import Head
+from worker.training.out_of_distribution import OutOfDistributionScore, ScoreInputs, fit_and_measure
+from worker.training.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Calibrated logits of the photos held out; scores `near`, of photos of products that the model does not know,
-    and `far`, of things that are no products. `factor` calibrates a head of this kind."""
+    """Calibrated answers to the photos held out, with the score's offset in them; scores `near`, of photos of products
+    that the model does not know, and `far`, of things that are no products."""
 
     measured: OutOfFold
     near: Floats
     far: Floats
-    factor: float
-    familiarity: Familiarity
+    inverse_temperature: float
+    score: OutOfDistributionScore
 
     def finished(self, head: Head, mean: Floats) -> Head:
         """A head of the same kind as it is published; `mean` is that of its training photos' features."""
-        return self.familiarity.added(head.scaled(self.factor), mean).bounded()
+        return self.score.added_to(head.scaled(self.inverse_temperature), mean).bounded()
 
     def is_good_enough(self, head: OutOfFold, groups: Labels) -> bool:
-        """Whether it is no worse than `head` on the same photos, or no more than chance explains; `groups` are
-        those of the photos. Fine-tuning nearly always helps, and a few photos are no proof that it did not."""
-        guesses = (self.measured.logits.argmax(axis=1), head.logits.argmax(axis=1))
-        return compare(self.measured.labels, *guesses, groups).chance >= LEAST_CHANCE
+        """Whether it is not significantly worse than `head` on the same photos, whose groups are given.
+
+        Fine-tuning nearly always helps, and a few photos are no proof that it did not.
+        """
+        predictions = (self.measured.logits.argmax(axis=1), head.logits.argmax(axis=1))
+        return compare(self.measured.labels, *predictions, groups).p_value >= SIGNIFICANCE
 
 
 def judge(
     head: Head,
     features: Floats,
-    places: npt.NDArray[np.int64],
+    indices: Indices,
     labels: Labels,
-    strangers: Floats,
+    held_out_classes: Floats,
     negatives: Floats,
     mean: Floats,
 ) -> Trial:
-    """Judge a fine-tuned model by `features` float32 `[n, 2816]` of held-out photos at `places`, with `labels`.
+    """Judge a fine-tuned model by `features` float32 `[n, 2816]` of held-out photos at `indices`, with `labels`.
 
-    `strangers` are those of products that it does not know, `negatives` those of other things; `mean` is that of
+    `held_out_classes` are features of products that it does not know, `negatives` of other things; `mean` is that of
     the photos that trained it.
     """
-    raw = OutOfFold(places, head.logits(features), labels)
-    factor = 1 / temperature(raw)
-    logits = raw.logits * np.float32(factor)
-    familiar = features @ mean
+    raw = head.logits(features)
+    factor = 1 / fit_temperature(raw, labels)
+    logits = raw * np.float32(factor)
+    similarity = features @ mean
     near, far = (
-        Seen(head.scaled(factor).logits(others).max(axis=1), others @ mean)
-        for others in (strangers, negatives)
+        ScoreInputs(head.scaled(factor).logits(others).max(axis=1), others @ mean)
+        for others in (held_out_classes, negatives)
     )
-    # Every second one is kept to measure on.
-    familiarity = learn_familiarity(Seen(logits.max(axis=1), familiar), near, far[::2])
+    fitted = fit_and_measure(ScoreInputs(logits.max(axis=1), similarity), near, far)
     return Trial(
-        measured=OutOfFold(places, logits + familiarity.of(familiar)[:, None], labels),
-        near=familiarity.scores(near),
-        far=familiarity.scores(far[1::2]),
-        factor=factor,
-        familiarity=familiarity,
+        measured=OutOfFold(indices, logits + fitted.score.offset(similarity)[:, None], labels),
+        near=fitted.near,
+        far=fitted.far,
+        inverse_temperature=factor,
+        score=fitted.score,
     )

@@ -16,27 +16,19 @@ import pytest
 
 from worker.backbone import weights as weights_module
 from worker.backbone.architecture import (
-    ACTIVATIONS,
     FEATURES,
     TAIL,
+    TAIL_INPUT,
     TRUNK,
     Layer,
     arrays,
+    digest,
     in_engine_order,
     load_layers,
     save_layers,
 )
-from worker.backbone.cache import (
-    CHECKSUMS,
-    ENGINE,
-    FACTS,
-    LAYERS,
-    TEMPLATE,
-    CompiledBackbone,
-    Facts,
-    compiled_backbone,
-    digest,
-)
+from worker.backbone.backbone import ENGINE, FACTS, LAYERS, TEMPLATE, Backbone, BackboneFacts
+from worker.backbone.cache import CHECKSUMS, cached_backbone
 from worker.backbone.engine import litert_engine
 from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
 from worker.backbone.weights import FILE_NAME, find_weights
@@ -47,12 +39,12 @@ Floats = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> CompiledBackbone:
-    return compiled_backbone("random", cache)
+def backbone(cache: Path) -> Backbone:
+    return cached_backbone("random", cache)
 
 
 @pytest.fixture
-def own_cache(backbone: CompiledBackbone, tmp_path: Path) -> Path:
+def own_cache(backbone: Backbone, tmp_path: Path) -> Path:
     """A cache with a copy of the compiled backbone, to be damaged."""
     shutil.copytree(backbone.folder.parent, tmp_path / "cache" / "backbones")
     return tmp_path / "cache"
@@ -64,7 +56,7 @@ def head(products: int, scale: float = 1.0) -> tuple[Floats, Floats]:
     return kernel.astype(np.float32), (scale * random.normal(size=products)).astype(np.float32)
 
 
-def with_head(backbone: CompiledBackbone, kernel: Floats, bias: Floats) -> Template:
+def with_head(backbone: Backbone, kernel: Floats, bias: Floats) -> Template:
     slots = backbone.facts.slots
     values = {slots["head/kernel"]: kernel, slots["head/bias"]: bias}
     return backbone.template.with_weights(values, products=len(bias))
@@ -72,7 +64,7 @@ def with_head(backbone: CompiledBackbone, kernel: Floats, bias: Floats) -> Templ
 
 @pytest.mark.parametrize("products", [2, 3, 700])
 def test_a_template_with_another_head_is_read_as_it_was_written(
-    backbone: CompiledBackbone, products: int, tmp_path: Path
+    backbone: Backbone, products: int, tmp_path: Path
 ) -> None:
     kernel, bias = head(products)
     with_head(backbone, kernel, bias).write(tmp_path)
@@ -90,7 +82,7 @@ def test_a_template_with_another_head_is_read_as_it_was_written(
 
 @pytest.mark.parametrize("products", [1, 2, 3, 700])
 def test_everything_that_counts_products_counts_the_same(
-    backbone: CompiledBackbone, products: int, tmp_path: Path
+    backbone: Backbone, products: int, tmp_path: Path
 ) -> None:
     with_head(backbone, *head(products)).write(tmp_path)
     model = json.loads((tmp_path / MODEL).read_text())
@@ -109,9 +101,7 @@ def test_everything_that_counts_products_counts_the_same(
     assert data == sum(stored.nbytes for stored in Template.read(tmp_path).weights.values())
 
 
-def test_shards_are_of_four_mebibytes_at_most_and_all_there(
-    backbone: CompiledBackbone, tmp_path: Path
-) -> None:
+def test_shards_are_of_four_mebibytes_at_most_and_all_there(backbone: Backbone, tmp_path: Path) -> None:
     with_head(backbone, *head(2000)).write(tmp_path)
     [group] = json.loads((tmp_path / MODEL).read_text())["weightsManifest"]
     sizes = [(tmp_path / path).stat().st_size for path in group["paths"]]
@@ -123,23 +113,21 @@ def test_shards_are_of_four_mebibytes_at_most_and_all_there(
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize("value", [70_000.0, -70_000.0, np.inf, np.nan])
-def test_a_weight_that_float16_cannot_hold_is_refused(backbone: CompiledBackbone, value: float) -> None:
+def test_a_weight_that_float16_cannot_hold_is_refused(backbone: Backbone, value: float) -> None:
     kernel, bias = head(3)
     kernel[5, 1] = value
     with pytest.raises(ValueError, match="beyond what float16 holds, or not a number"):
         with_head(backbone, kernel, bias)
 
 
-def test_a_template_stays_as_it_is_when_another_is_made_of_it(
-    backbone: CompiledBackbone, tmp_path: Path
-) -> None:
+def test_a_template_stays_as_it_is_when_another_is_made_of_it(backbone: Backbone, tmp_path: Path) -> None:
     before = json.dumps(backbone.template.model)
     with_head(backbone, *head(9)).write(tmp_path)
     assert json.dumps(backbone.template.model) == before
     assert backbone.template.weights[backbone.facts.slots["head/kernel"]].shape[-1] == PLACEHOLDER_PRODUCTS
 
 
-def test_a_template_that_is_not_whole_is_refused(backbone: CompiledBackbone, tmp_path: Path) -> None:
+def test_a_template_that_is_not_whole_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     folder = shutil.copytree(backbone.folder / TEMPLATE, tmp_path / "template")
     last = max(folder.glob("*.bin"))
     last.write_bytes(last.read_bytes()[:-2])
@@ -153,7 +141,7 @@ def test_a_template_that_is_not_whole_is_refused(backbone: CompiledBackbone, tmp
         Template.read(folder)
 
 
-def test_every_layer_and_the_head_have_slots_of_their_own(backbone: CompiledBackbone) -> None:
+def test_every_layer_and_the_head_have_slots_of_their_own(backbone: Backbone) -> None:
     slots = backbone.facts.slots
     assert set(slots) == {f"{name}/{part}" for name in (*TRUNK, *TAIL, "head") for part in ("kernel", "bias")}
     assert len(set(slots.values())) == len(slots)
@@ -162,7 +150,7 @@ def test_every_layer_and_the_head_have_slots_of_their_own(backbone: CompiledBack
         assert np.array_equal(stored.ravel(), array.astype(np.float16).ravel())
 
 
-def test_the_engine_holds_every_layer_at_an_offset_of_its_own(backbone: CompiledBackbone) -> None:
+def test_the_engine_holds_every_layer_at_an_offset_of_its_own(backbone: Backbone) -> None:
     offsets, layers = backbone.facts.offsets, arrays(backbone.layers)
     assert set(offsets) == set(layers)
     engine = backbone.engine.read_bytes()
@@ -174,22 +162,22 @@ def test_the_engine_holds_every_layer_at_an_offset_of_its_own(backbone: Compiled
     assert fill_engine(engine, offsets, layers) == engine
 
 
-def test_layers_that_are_all_alike_are_compiled(backbone: CompiledBackbone, tmp_path: Path) -> None:
+def test_layers_that_are_all_alike_are_compiled(backbone: Backbone, tmp_path: Path) -> None:
     zeros = {
         name: Layer(np.zeros_like(layer.kernel), np.zeros_like(layer.bias))
         for name, layer in backbone.layers.items()
     }
     # In the process where other tests import TensorFlow already.
-    from worker.backbone.conversion import compile_backbone
+    from worker.backbone.conversion import convert
 
-    compile_backbone(zeros, "zeros", tmp_path)
-    facts = Facts(**json.loads((tmp_path / FACTS).read_text()))
+    convert(zeros, "zeros", tmp_path)
+    facts = BackboneFacts(**json.loads((tmp_path / FACTS).read_text()))
     assert (facts.slots, facts.offsets) == (backbone.facts.slots, backbone.facts.offsets)
     black = np.zeros((1, 224, 224, 3), np.uint8)
-    assert not litert_engine(CompiledBackbone(tmp_path, facts))(black).activations.any()
+    assert not litert_engine(Backbone(tmp_path, facts))(black).tail_inputs.any()
 
 
-def test_layers_are_read_as_they_were_written(backbone: CompiledBackbone, tmp_path: Path) -> None:
+def test_layers_are_read_as_they_were_written(backbone: Backbone, tmp_path: Path) -> None:
     layers = backbone.layers
     assert set(layers) == {*TRUNK, *TAIL}
     assert digest(layers) == backbone.facts.weights_sha256
@@ -205,20 +193,20 @@ def written(folder: Path) -> dict[str, float]:
 
 
 def test_what_is_compiled_is_used_as_it_is_and_nothing_is_written(
-    own_cache: Path, backbone: CompiledBackbone
+    own_cache: Path, backbone: Backbone
 ) -> None:
     before = written(own_cache)
-    assert compiled_backbone("random", own_cache).facts == backbone.facts
+    assert cached_backbone("random", own_cache).facts == backbone.facts
     assert written(own_cache) == before
 
 
 def want(cache: Path, start: Barrier) -> None:
     start.wait()
-    compiled_backbone("random", cache)
+    cached_backbone("random", cache)
 
 
 def test_a_backbone_is_compiled_once_for_two_who_want_it_at_once_though_one_was_killed_and_it_is_damaged(
-    own_cache: Path, backbone: CompiledBackbone
+    own_cache: Path, backbone: Backbone
 ) -> None:
     folder = own_cache / "backbones" / backbone.folder.name
     (folder / FACTS).unlink()
@@ -244,14 +232,14 @@ def test_a_backbone_is_compiled_once_for_two_who_want_it_at_once_though_one_was_
     assert len(seen) == 1
     assert not left.exists()
     assert not (folder / "half").exists()
-    compiled = compiled_backbone("random", own_cache)
+    compiled = cached_backbone("random", own_cache)
     assert compiled.facts == backbone.facts
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [CHECKSUMS, ENGINE, FACTS, LAYERS, TEMPLATE]
     )
     black = np.zeros((1, 224, 224, 3), np.uint8)
     seen_here, seen_there = (litert_engine(one)(black) for one in (compiled, backbone))
-    assert seen_here.activations.shape == (1, *ACTIVATIONS)
+    assert seen_here.tail_inputs.shape == (1, *TAIL_INPUT)
     assert np.abs(seen_here.features.astype(np.float32) - seen_there.features).max() <= 2e-3
 
 
@@ -291,7 +279,7 @@ def write_nonsense(path: Path) -> None:
 )
 def test_a_damaged_backbone_is_not_used_but_compiled_again(
     own_cache: Path,
-    backbone: CompiledBackbone,
+    backbone: Backbone,
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
@@ -300,12 +288,12 @@ def test_a_damaged_backbone_is_not_used_but_compiled_again(
     unfinished = own_cache / "backbones" / f"{backbone.folder.name}.unfinished"
     unfinished.write_text("in the way")
     with pytest.raises(FileExistsError):
-        compiled_backbone("random", own_cache)
+        cached_backbone("random", own_cache)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(JobError) as raised:
-        compiled_backbone(str(tmp_path / "no.h5"), tmp_path / "cache")
+        cached_backbone(str(tmp_path / "no.h5"), tmp_path / "cache")
     assert raised.value.code == ErrorCode.BASE_WEIGHTS_UNAVAILABLE
     assert str(tmp_path / "no.h5") in raised.value.message
     assert FILE_NAME in raised.value.message
@@ -318,7 +306,7 @@ def test_a_file_of_something_else_is_told_and_leaves_no_backbone(tmp_path: Path)
     wrong = tmp_path / "weights.h5"
     wrong.write_text("no weights")
     with pytest.raises(JobError) as raised:
-        compiled_backbone(str(wrong), tmp_path / "cache")
+        cached_backbone(str(wrong), tmp_path / "cache")
     assert raised.value.code == ErrorCode.BASE_WEIGHTS_INVALID
     assert str(wrong) in raised.value.message
     assert list((tmp_path / "cache" / "backbones").glob("*/")) == list(

@@ -1,6 +1,7 @@
 """The measures of `make bench-honesty` are what they are defined to be, and its scenes the same every time."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,10 @@ import pytest
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, auroc, calibration_error, measure
 from bench.honesty.scenes import SCENES, SIZE, draw_scene, draw_scenes
-from worker.backbone.cache import compiled_backbone
+from worker.backbone.cache import cached_backbone
 from worker.backbone.template import Template
 from worker.evaluation import metrics, thresholds
-from worker.pipeline.published_model import METADATA
-from worker.pipeline.version_files import rejection_as_json
+from worker.registry.folder import METADATA
 
 RANDOM = np.random.default_rng(3)
 
@@ -52,7 +52,7 @@ def test_calibration_error_and_auroc_agree_with_what_the_worker_reports() -> Non
 
 def test_what_a_threshold_lets_through_is_counted_apart() -> None:
     answers = Answers(
-        right=np.array([True, True, False, True]),
+        correct=np.array([True, True, False, True]),
         confidence=floats(0.9, 0.8, 0.7, 0.6),
         scores=floats(4, 3, 2, 1),
         near=floats(2.5, 0.5),
@@ -60,8 +60,8 @@ def test_what_a_threshold_lets_through_is_counted_apart() -> None:
     )
     found = measure(answers, {"accept": 2.0, "suggest": 5.0})
     accept, suggest = found.passed["accept"], found.passed["suggest"]
-    assert (accept.ours, accept.right, accept.near, accept.far) == (0.75, 0.6667, 0.5, 0.25)
-    assert (suggest.ours, suggest.right, suggest.near, suggest.far) == (0, None, 0, 0)
+    assert (accept.true_positive_rate, accept.accuracy, accept.near, accept.far) == (0.75, 0.6667, 0.5, 0.25)
+    assert (suggest.true_positive_rate, suggest.accuracy, suggest.near, suggest.far) == (0, None, 0, 0)
     assert (found.top1, found.near_auroc, found.far_auroc) == (0.75, 0.75, 0.9062)
     assert found.confidence == pytest.approx(0.75, abs=1e-4)
 
@@ -77,10 +77,10 @@ def test_claims_are_read_as_the_worker_writes_them() -> None:
         np.eye(4, 2, dtype=np.float32), np.array([0, 1, 0, 0]), np.arange(4), ["A", "B"], np.array([3, 1])
     )
     scores = np.arange(4, dtype=np.float32)
-    rejection = thresholds.learn_rejection(scores, np.ones(4, bool), scores[:2], scores[:0])
+    rejection = thresholds.choose_thresholds(scores, np.ones(4, bool), scores[:2], scores[:0])
     assert rejection and rejection.near
     accuracy = metrics.as_json(evaluation)
-    claims = reported({"accuracy": accuracy, "rejection": rejection_as_json(rejection)})
+    claims = reported({"accuracy": accuracy, "rejection": asdict(rejection)})
     assert claims["top1"] == evaluation.accuracy.top1
     assert claims["near_auroc"] == rejection.near.auroc
     assert claims["far_auroc"] is None
@@ -95,7 +95,7 @@ def test_the_score_is_read_before_probabilities_forget_it(
     # TensorFlow takes seconds to import, and most tests do without it.
     from bench.published import load_published
 
-    bias = compiled_backbone("random", cache).facts.slots["head/bias"]
+    bias = cached_backbone("random", cache).facts.slots["head/bias"]
     template = Template.read(published_model)
     raised = template.weights[bias].astype(np.float32) + 3
     template.with_weights({bias: raised}, products=raised.size).write(tmp_path)

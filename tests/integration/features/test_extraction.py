@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.support.trained_here import catalogue_of
-from worker.backbone.architecture import ACTIVATIONS, FEATURES
-from worker.backbone.cache import FORMAT, CompiledBackbone, compiled_backbone
+from worker.backbone.architecture import FEATURES, TAIL_INPUT
+from worker.backbone.backbone import FORMAT, Backbone
+from worker.backbone.cache import cached_backbone
 from worker.backbone.engine import litert_engine, make_engine, tensorflow_engine
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
@@ -22,18 +23,19 @@ from worker.errors import ErrorCode, JobError
 from worker.features.extraction import Extracted, Extractor
 from worker.features.scratch import Scratch
 from worker.features.store import FeatureStore
-from worker.photos.augmentation import RECIPE as VIEWS_RECIPE
+from worker.photos.augmentation import DEFINITION as VIEWS_RECIPE
 from worker.photos.augmentation import make_view, view_names
-from worker.photos.decode import RECIPE, SIDE, SkipReason, decode_photo, open_photo
+from worker.photos.decode import PREPARATION, SIDE, decode_photo, open_photo
 from worker.photos.facts import photo_facts
+from worker.photos.unreadable import SkipReason
 
 ROOMY = 1 << 30
 TWO = view_names(2)
 
 
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> CompiledBackbone:
-    return compiled_backbone("random", cache)
+def backbone(cache: Path) -> Backbone:
+    return cached_backbone("random", cache)
 
 
 @pytest.fixture
@@ -57,13 +59,13 @@ def prepared(storage: Path) -> Dataset:
 
 
 def extract(
-    backbone: CompiledBackbone,
+    backbone: Backbone,
     store: FeatureStore,
     dataset: Dataset,
     views: tuple[str, ...] = TWO,
-    keep_activations: bool = False,
+    keep_tail_inputs: bool = False,
 ) -> Extracted:
-    return Extractor(backbone, store, keep_activations).extract(dataset, views)
+    return Extractor(backbone, store, keep_tail_inputs).extract(dataset, views)
 
 
 def kept(folder: Path) -> list[Path]:
@@ -80,26 +82,26 @@ def all_of(rows: Scratch | None) -> npt.NDArray[Any]:
 
 
 def test_what_was_computed_once_comes_from_the_store(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     dataset = prepared(storage)
     steps: list[int] = []
-    first = Extractor(backbone, store, keep_activations=True).extract(dataset, TWO, steps.append)
+    first = Extractor(backbone, store, keep_tail_inputs=True).extract(dataset, TWO, steps.append)
     assert steps == list(range(1, 13))
     assert first.computed == 24
     assert first.features.shape == (12, 2, FEATURES)
-    assert all_of(first.activations).shape == (12, 2, *ACTIVATIONS)
-    second = extract(backbone, store, dataset, keep_activations=True)
+    assert all_of(first.tail_inputs).shape == (12, 2, *TAIL_INPUT)
+    second = extract(backbone, store, dataset, keep_tail_inputs=True)
     assert second.computed == 0
     assert np.array_equal(all_of(second.features), all_of(first.features))
-    assert np.array_equal(all_of(second.activations), all_of(first.activations))
+    assert np.array_equal(all_of(second.tail_inputs), all_of(first.tail_inputs))
     without = extract(backbone, store, dataset)
-    assert (without.computed, without.activations) == (0, None)
+    assert (without.computed, without.tail_inputs) == (0, None)
     assert extract(backbone, store, dataset, view_names(3)).computed == 12
 
 
 def test_ten_new_photos_are_all_that_is_computed(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, drawn_photos: Path
+    backbone: Backbone, store: FeatureStore, storage: Path, drawn_photos: Path
 ) -> None:
     assert extract(backbone, store, prepared(storage)).computed == 24
     for folder, count in zip(sorted(drawn_photos.iterdir()), (5, 0, 4, 1), strict=True):
@@ -110,7 +112,7 @@ def test_ten_new_photos_are_all_that_is_computed(
 
 
 def test_a_photo_under_another_name_and_product_is_the_same_photo(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     extract(backbone, store, prepared(storage))
     first, second, *_ = sorted((storage / "products").iterdir())
@@ -126,15 +128,15 @@ def test_a_photo_under_another_name_and_product_is_the_same_photo(
 
 
 def test_other_weights_recipes_and_backbones_are_never_mixed_up(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = prepared(storage)
     assert extract(backbone, store, dataset, ("whole",)).computed == 12
     others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
     assert extract(others, store, dataset, ("whole",)).computed == 12
     changes: list[tuple[str, object]] = [
-        ("worker.features.extraction.RECIPE", {**RECIPE, "fit": "cropped"}),
-        ("worker.photos.augmentation.RECIPE", {**VIEWS_RECIPE, "stretch": 0.5}),
+        ("worker.features.extraction.PREPARATION", {**PREPARATION, "fit": "cropped"}),
+        ("worker.photos.augmentation.DEFINITION", {**VIEWS_RECIPE, "stretch": 0.5}),
         ("worker.features.extraction.FORMAT", FORMAT + 1),
     ]
     for changed, value in changes:
@@ -145,7 +147,7 @@ def test_other_weights_recipes_and_backbones_are_never_mixed_up(
 
 
 def test_a_damaged_entry_is_computed_again(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, tmp_path: Path
+    backbone: Backbone, store: FeatureStore, storage: Path, tmp_path: Path
 ) -> None:
     dataset = prepared(storage)
     expected = all_of(extract(backbone, store, dataset).features)
@@ -160,7 +162,7 @@ def test_a_damaged_entry_is_computed_again(
 
 
 def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = prepared(storage)
     first = extract(backbone, store, dataset)
@@ -178,7 +180,7 @@ def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
 
 
 def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
-    backbone: CompiledBackbone,
+    backbone: Backbone,
     store: FeatureStore,
     storage: Path,
     tmp_path: Path,
@@ -201,7 +203,7 @@ def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
 
 
 def test_a_store_that_cannot_be_written_costs_time_only(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, tmp_path: Path
+    backbone: Backbone, store: FeatureStore, storage: Path, tmp_path: Path
 ) -> None:
     dataset = prepared(storage)
     expected = all_of(extract(backbone, store, dataset).features)
@@ -215,7 +217,7 @@ def test_a_store_that_cannot_be_written_costs_time_only(
 
 
 def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     folder = min((storage / "products").iterdir())
     whole = min(folder.iterdir()).read_bytes()
@@ -244,7 +246,7 @@ def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
 
 
 def test_too_few_readable_photos_are_too_few_photos(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     for file in sorted(storage.rglob("*.jpg"))[:3]:
         file.write_text(f"no photo, but bytes: {file}")
@@ -255,7 +257,7 @@ def test_too_few_readable_photos_are_too_few_photos(
 
 
 def test_photos_that_vanish_are_the_storages_fault(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     dataset = prepared(storage)
     shutil.rmtree(storage / "products")
@@ -265,7 +267,7 @@ def test_photos_that_vanish_are_the_storages_fault(
 
 
 def test_a_photo_replaced_after_it_was_read_is_not_kept_as_what_it_was(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     dataset = prepared(storage)
     before, after = dataset.photos[0].path, dataset.photos[11].path
@@ -280,7 +282,7 @@ def test_a_photo_replaced_after_it_was_read_is_not_kept_as_what_it_was(
 
 
 def test_an_error_of_the_storage_ends_the_extraction(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, storage: Path
 ) -> None:
     dataset = prepared(storage)
     dataset.photos[5].path.unlink()
@@ -290,7 +292,7 @@ def test_an_error_of_the_storage_ends_the_extraction(
 
 
 def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store(
-    backbone: CompiledBackbone, store: FeatureStore, storage: Path, drawn_photos: Path
+    backbone: Backbone, store: FeatureStore, storage: Path, drawn_photos: Path
 ) -> None:
     for folder in drawn_photos.iterdir():
         for file in folder.iterdir():
@@ -298,7 +300,7 @@ def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store
     dataset = prepared(storage)
     dataset.photos[0].path.unlink()
     dataset.photos[31].path.write_text("no photo")
-    extractor = Extractor(backbone, store, keep_activations=False)
+    extractor = Extractor(backbone, store, keep_tail_inputs=False)
     assert extractor.probe(dataset, ("whole",)) == 16
     left = extractor.extract(dataset, ("whole",))
     assert left.computed == 30 - 14
@@ -308,27 +310,27 @@ def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store
     assert extractor.probe(few, ("whole",)) == 4
 
 
-def test_litert_and_tensorflow_agree(backbone: CompiledBackbone, drawn_photos: Path) -> None:
+def test_litert_and_tensorflow_agree(backbone: Backbone, drawn_photos: Path) -> None:
     import tensorflow as tf
 
-    from worker.backbone.network import activations, as_tensors, features
+    from worker.backbone.network import as_tensors, run_tail, run_trunk
 
     photos = [decode_photo(file) for file in sorted(drawn_photos.rglob("*.jpg"))[::8]]
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     views = np.stack([*photos, noise, np.zeros_like(noise), np.full_like(noise, 255)])
     tensors = as_tensors(backbone.layers)
-    entering = activations(tensors, tf.constant(views.astype(np.float32)))
-    expected = features(tensors, entering).numpy().astype(np.float16).astype(np.float32)
+    tail_inputs = run_trunk(tensors, tf.constant(views.astype(np.float32)))
+    expected = run_tail(tensors, tail_inputs).numpy().astype(np.float16).astype(np.float32)
     for engine in (litert_engine(backbone), tensorflow_engine(backbone), make_engine(backbone)):
         seen = engine(views)
-        assert seen.features.dtype == seen.activations.dtype == np.float16
+        assert seen.features.dtype == seen.tail_inputs.dtype == np.float16
         assert np.abs(seen.features - expected).max() <= 2e-3
-        scale = np.abs(entering).max()
-        assert np.abs(seen.activations - entering.numpy()).max() <= 2e-3 * scale
+        scale = np.abs(tail_inputs).max()
+        assert np.abs(seen.tail_inputs - tail_inputs.numpy()).max() <= 2e-3 * scale
     assert np.abs(expected[0] - expected[1]).max() > 0.02, "unlike photos have unlike features"
 
 
-def test_tensorflow_on_a_gpu_agrees_with_litert(backbone: CompiledBackbone, drawn_photos: Path) -> None:
+def test_tensorflow_on_a_gpu_agrees_with_litert(backbone: Backbone, drawn_photos: Path) -> None:
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
@@ -378,10 +380,6 @@ def test_scratch_keeps_rows_and_gives_them_in_any_order() -> None:
     columns = np.array([2, 0, 1, 1])
     assert np.array_equal(scratch.read_at(order, columns), rows[order, columns])
     assert scratch.read(np.zeros(0, np.int64)).shape == (0, 3, 4, 5)
-    chunks = list(scratch.chunks(np.arange(20), 8))
-    assert [len(chunk) for chunk in chunks] == [8, 8, 4]
-    assert np.array_equal(np.concatenate(chunks), rows)
-    assert list(scratch.chunks(np.zeros(0, np.int64), 8)) == []
 
 
 def test_scratch_converts_what_is_written_and_replaces_it() -> None:

@@ -12,12 +12,12 @@ import pytest
 from demo.draw_catalogue import draw_catalogue
 from tests.support.published_here import QUICK, Published, Workshop
 from worker.backbone.architecture import Layer, arrays
-from worker.backbone.cache import CompiledBackbone
+from worker.backbone.backbone import Backbone
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
-from worker.pipeline.compare import DIGITS, HELD_OUT, TRAINED_ON, Incomparable, compare_published
-from worker.pipeline.version_files import deploy_held_out
+from worker.pipeline.compare import DIGITS, HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
+from worker.pipeline.version_files import write_held_out
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_model_that_learnt_nonsense_does_not_take_the_place_of_a_good_one(
 ) -> None:
     promotion = bad.model.promotion
     assert promotion.comparison
-    assert promotion.comparison.new < promotion.comparison.active
+    assert promotion.comparison.new_accuracy < promotion.comparison.active_accuracy
     assert not promotion.activate
     assert promotion.active_version == good.active.version
     assert promotion.reason.endswith("The new model was published and not activated.")
@@ -89,8 +89,10 @@ def test_a_model_that_learnt_nonsense_does_not_take_the_place_of_a_good_one(
 
 def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Published, bad: Published) -> None:
     one, other = compared(good, bad.active), compared(bad, good.active)
-    assert one.new > one.active
-    assert (one.new, one.active) == (other.active, other.new), "the same photos, asked in another order"
+    assert one.new_accuracy > one.active_accuracy
+    assert (one.new_accuracy, one.active_accuracy) == (other.active_accuracy, other.new_accuracy), (
+        "the same photos, asked in another order"
+    )
     sides = (each.candidate for each in (good, bad))
     held_out = [
         {each.extracted.dataset.sha256[place] for place in each.trained.held_out.tolist()} for each in sides
@@ -104,7 +106,7 @@ def test_who_asks_for_it_gets_the_worse_model(good: Published, muddled: Workshop
     promotion = muddled.publish(options, active=good.active).model.promotion
     assert promotion.activate
     assert promotion.comparison
-    assert promotion.comparison.new < promotion.comparison.active
+    assert promotion.comparison.new_accuracy < promotion.comparison.active_accuracy
     assert promotion.reason.endswith("activated, as the option promote is always.")
 
 
@@ -116,15 +118,15 @@ def test_a_photo_that_the_active_one_has_trained_on_is_not_asked(
     def trained_on(places: list[int]) -> Callable[[dict[str, Any]], object]:
         return lambda metadata: metadata[TRAINED_ON].extend(sha256[place][:DIGITS] for place in places)
 
-    change(copied.folder / HELD_OUT / "metadata.json", trained_on(held_out[:2]))
+    change(copied.folder / HELD_OUT_FOLDER / "metadata.json", trained_on(held_out[:2]))
     assert compared(good, copied).photos == len(held_out) - 2
-    change(copied.folder / HELD_OUT / "metadata.json", trained_on(held_out))
+    change(copied.folder / HELD_OUT_FOLDER / "metadata.json", trained_on(held_out))
     with pytest.raises(Incomparable, match="no photo of a product that the active model v1_copy knows too"):
         compared(good, copied)
 
 
 def no_twin(folder: Path) -> None:
-    shutil.rmtree(folder / HELD_OUT)
+    shutil.rmtree(folder / HELD_OUT_FOLDER)
 
 
 def torn_weights(folder: Path) -> None:
@@ -133,7 +135,7 @@ def torn_weights(folder: Path) -> None:
 
 
 def torn_twin(folder: Path) -> None:
-    shard = folder / HELD_OUT / "group1-shard2of2.bin"
+    shard = folder / HELD_OUT_FOLDER / "group1-shard2of2.bin"
     content = bytearray(shard.read_bytes())
     content[1000] ^= 1
     shard.write_bytes(content)
@@ -144,9 +146,18 @@ def torn_twin(folder: Path) -> None:
     [
         (no_twin, "No such file or directory"),
         (lambda folder: (folder / "metadata.json").unlink(), "No such file or directory"),
-        (lambda folder: (folder / HELD_OUT / "metadata.json").write_text("{"), "metadata.json is damaged"),
-        (lambda folder: change(folder / HELD_OUT / "metadata.json", lambda m: m.pop(TRAINED_ON)), TRAINED_ON),
-        (lambda folder: change(folder / HELD_OUT / "metadata.json", lambda m: m.pop("labels")), "labels"),
+        (
+            lambda folder: (folder / HELD_OUT_FOLDER / "metadata.json").write_text("{"),
+            "metadata.json is damaged",
+        ),
+        (
+            lambda folder: change(folder / HELD_OUT_FOLDER / "metadata.json", lambda m: m.pop(TRAINED_ON)),
+            TRAINED_ON,
+        ),
+        (
+            lambda folder: change(folder / HELD_OUT_FOLDER / "metadata.json", lambda m: m.pop("labels")),
+            "labels",
+        ),
         (torn_weights, "group1-shard1of2.bin is not as it was published"),
         (torn_twin, "group1-shard2of2.bin is not as it was published"),
         (shutil.rmtree, "No such file or directory"),
@@ -166,7 +177,7 @@ def test_an_active_model_that_cannot_be_read_is_named_with_the_reason(
 
 
 def test_models_of_other_products_have_nothing_in_common(good: Published, copied: ActiveModel) -> None:
-    for folder in (copied.folder, copied.folder / HELD_OUT):
+    for folder in (copied.folder, copied.folder / HELD_OUT_FOLDER):
         change(folder / "metadata.json", lambda metadata: metadata.update(labels=["X", "Y", "Z"]))
     with pytest.raises(Incomparable, match="that the active model v1_copy knows too"):
         compared(good, copied)
@@ -175,14 +186,16 @@ def test_models_of_other_products_have_nothing_in_common(good: Published, copied
 def test_only_products_that_both_know_are_asked_for(good: Published, copied: ActiveModel) -> None:
     labels = [product.sku for product in good.candidate.extracted.dataset.products]
     change(
-        copied.folder / HELD_OUT / "metadata.json",
+        copied.folder / HELD_OUT_FOLDER / "metadata.json",
         lambda metadata: metadata.update(labels=[labels[0], "NEW", labels[2]]),
     )
     held_out = good.candidate.trained.held_out
     comparison = compared(good, copied)
     assert comparison.products == 2
     assert comparison.photos == (good.candidate.extracted.dataset.labels[held_out] != 1).sum()
-    assert comparison.new == comparison.active, "they are the same model, whatever it is called"
+    assert comparison.new_accuracy == comparison.active_accuracy, (
+        "they are the same model, whatever it is called"
+    )
 
 
 def test_an_incomparable_active_model_gives_way_and_the_reason_says_why(
@@ -199,7 +212,7 @@ def test_an_incomparable_active_model_gives_way_and_the_reason_says_why(
 def test_a_model_on_another_backbone_is_run_with_its_own_weights(
     good: Published, copied: ActiveModel
 ) -> None:
-    backbone, twin = good.candidate.backbone, good.candidate.trained.trial
+    backbone, twin = good.candidate.backbone, good.candidate.trained.held_out_model
     assert twin
     random = np.random.default_rng(5)
     others = {
@@ -215,18 +228,16 @@ def test_a_model_on_another_backbone_is_run_with_its_own_weights(
     other = compared(good, copied)
     same = compared(good, good.active)
     assert other.photos == same.photos
-    assert other.new == same.new == same.active
-    assert other.active < same.active, "a head is of no use on features of another backbone"
+    assert other.new_accuracy == same.new_accuracy == same.active_accuracy
+    assert other.active_accuracy < same.active_accuracy, "a head is of no use on features of another backbone"
 
 
-def publish_twin(
-    backbone: CompiledBackbone, layers: dict[str, Layer], good: Published, active: ActiveModel
-) -> None:
-    folder = active.folder / HELD_OUT
+def publish_twin(backbone: Backbone, layers: dict[str, Layer], good: Published, active: ActiveModel) -> None:
+    folder = active.folder / HELD_OUT_FOLDER
     trained_on = json.loads((folder / "metadata.json").read_text())[TRAINED_ON]
     no_twin(active.folder)
     folder.mkdir()
     skus = [product.sku for product in good.candidate.extracted.dataset.products]
     values = {backbone.facts.slots[name]: array for name, array in arrays(layers).items()}
     backbone.template.with_weights(values, products=len(skus)).write(folder)
-    deploy_held_out(skus, trained_on, folder)
+    write_held_out(skus, trained_on, folder)

@@ -18,8 +18,8 @@ from tests.support.trained_here import catalogue_of
 from worker.backbone.template import Template
 from worker.errors import ErrorCode, JobError
 from worker.job.advice import AdviceKind
-from worker.job.job import Unchanged
 from worker.job.options import Promote
+from worker.job.outcome import Unchanged
 from worker.job.progress import PhotoSkipped
 from worker.pipeline.compare import DIGITS, TRAINED_ON
 from worker.pipeline.conclude import conclude
@@ -148,7 +148,7 @@ def test_a_photo_saved_again_under_another_product_is_found_and_never_measured(
     [advice] = [each for each in published.model.advice if each.kind is AdviceKind.SAME_PHOTO]
     names = {f"products/{one.name}/{original.name}", f"products/{other.name}/again.png"}
     assert set(advice.photos) == names
-    measured = published.candidate.trained.measured.places.tolist()
+    measured = published.candidate.trained.measured.indices.tolist()
     photos = published.candidate.extracted.dataset.photos
     assert names.isdisjoint(photos[place].name for place in measured)
     assert len(measured) > 0

@@ -15,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from worker.arrays import softmax
 from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays
-from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
 from worker.backbone.template import MODEL, Template
 from worker.photos.decode import decode_photo
-from worker.pipeline.published_model import METADATA, read_published
-from worker.training.heads import Head, softmax
+from worker.pipeline.published_model import read_published
+from worker.registry.folder import METADATA
+from worker.training.heads import Head
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -28,8 +31,8 @@ Model = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> CompiledBackbone:
-    return compiled_backbone("random", cache)
+def backbone(cache: Path) -> Backbone:
+    return cached_backbone("random", cache)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def other_layers(layers: Layers) -> Layers:
     return {name: Layer(other(layer.kernel), other(layer.bias)) for name, layer in layers.items()}
 
 
-def publish_with(layers: Layers, backbone: CompiledBackbone, folder: Path) -> Path:
+def publish_with(layers: Layers, backbone: Backbone, folder: Path) -> Path:
     """Publish all of `layers`, with a head that is sure of its answers."""
     labels = ["A", "B", "C", "D", "E"]
     kernel = np.random.default_rng(3).normal(scale=20, size=(FEATURES, len(labels))).astype(np.float32)
@@ -73,10 +76,10 @@ def publish_with(layers: Layers, backbone: CompiledBackbone, folder: Path) -> Pa
 
 def in_tensorflow(layers: Layers, head: Head, photos: Pixels) -> Probabilities:
     # TensorFlow takes seconds to import, and most tests do without it.
-    from worker.backbone.network import activations, as_tensors, features
+    from worker.backbone.network import as_tensors, run_tail, run_trunk
 
     tensors = as_tensors(layers)
-    return softmax(head.logits(features(tensors, activations(tensors, photos.astype(np.float32))).numpy()))
+    return softmax(head.logits(run_tail(tensors, run_trunk(tensors, photos.astype(np.float32))).numpy()))
 
 
 def change_json(path: Path, change: Callable[[Model], object]) -> None:
@@ -92,7 +95,7 @@ def without_checksums(folder: Path) -> Path:
 
 def test_a_fine_tuned_model_answers_as_it_did_before_it_was_published(
     published_model: Path,
-    backbone: CompiledBackbone,
+    backbone: Backbone,
     pictures: Pixels,
     python_probabilities: Callable[[Pixels], Probabilities],
 ) -> None:
@@ -106,7 +109,7 @@ def test_a_fine_tuned_model_answers_as_it_did_before_it_was_published(
 
 
 def test_a_published_model_answers_as_tensorflow_does_of_its_files(
-    published_model: Path, backbone: CompiledBackbone, pictures: Pixels
+    published_model: Path, backbone: Backbone, pictures: Pixels
 ) -> None:
     # TensorFlow takes seconds to import, and most tests do without it.
     from bench.published import load_published
@@ -117,7 +120,7 @@ def test_a_published_model_answers_as_tensorflow_does_of_its_files(
 
 
 def test_a_model_of_another_backbone_runs_with_its_own_weights(
-    backbone: CompiledBackbone, pictures: Pixels, tmp_path: Path
+    backbone: Backbone, pictures: Pixels, tmp_path: Path
 ) -> None:
     others = other_layers(backbone.layers)
     folder = publish_with(others, backbone, tmp_path / "other")
@@ -129,7 +132,7 @@ def test_a_model_of_another_backbone_runs_with_its_own_weights(
 
 
 def test_threads_with_a_predictor_each_answer_alike(
-    published_model: Path, backbone: CompiledBackbone, pictures: Pixels
+    published_model: Path, backbone: Backbone, pictures: Pixels
 ) -> None:
     model = read_published(published_model, backbone)
     with ThreadPoolExecutor(2) as threads:
@@ -139,7 +142,7 @@ def test_threads_with_a_predictor_each_answer_alike(
 
 
 def test_names_and_order_of_nodes_and_further_outputs_do_not_matter(
-    copied: Path, backbone: CompiledBackbone, pictures: Pixels
+    copied: Path, backbone: Backbone, pictures: Pixels
 ) -> None:
     expected = read_published(copied, backbone).predictor()(pictures[:2])
 
@@ -161,14 +164,14 @@ def test_names_and_order_of_nodes_and_further_outputs_do_not_matter(
     assert np.array_equal(read_published(copied, backbone).predictor()(pictures[:2]), expected)
 
 
-def test_tensorflow_is_not_imported(published_model: Path, backbone: CompiledBackbone) -> None:
+def test_tensorflow_is_not_imported(published_model: Path, backbone: Backbone) -> None:
     program = f"""
 import sys
 from pathlib import Path
 import numpy as np
-from worker.backbone.cache import CompiledBackbone, Facts
+from worker.backbone.cache import Backbone, Facts
 from worker.pipeline.published_model import read_published
-backbone = CompiledBackbone(Path({str(backbone.folder)!r}), Facts(**{asdict(backbone.facts)!r}))
+backbone = Backbone(Path({str(backbone.folder)!r}), Facts(**{asdict(backbone.facts)!r}))
 answer = read_published(Path({str(published_model)!r}), backbone).predictor()(np.zeros((1, 224, 224, 3), np.uint8))
 print(round(float(answer.sum()), 3), sorted({{"tensorflow", "keras"}} & sys.modules.keys()))
 """
@@ -260,7 +263,7 @@ def another_kind(model: Model) -> None:
     ],
 )
 def test_a_damaged_or_foreign_model_is_refused_with_what_is_wrong_and_where(
-    copied: Path, backbone: CompiledBackbone, damage: Callable[[Path], object], message: str
+    copied: Path, backbone: Backbone, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(copied)
     with pytest.raises(ValueError, match=message) as raised:
@@ -270,9 +273,7 @@ def test_a_damaged_or_foreign_model_is_refused_with_what_is_wrong_and_where(
 
 @pytest.mark.parametrize("name", [METADATA, MODEL, "group1-shard1of2.bin"])
 @pytest.mark.parametrize("checksums", [True, False])
-def test_a_missing_file_is_named(
-    copied: Path, backbone: CompiledBackbone, name: str, checksums: bool
-) -> None:
+def test_a_missing_file_is_named(copied: Path, backbone: Backbone, name: str, checksums: bool) -> None:
     if not checksums:
         without_checksums(copied)
     (copied / name).unlink()

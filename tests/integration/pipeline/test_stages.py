@@ -11,17 +11,12 @@ from tests.support.trained_here import catalogue_of
 from worker.catalogue.dataset import prepare_dataset
 from worker.catalogue.photo_files import CataloguePhoto, PhotoSet, fetch_photos
 from worker.errors import ErrorCode, JobError
-from worker.job.progress import (
-    SPANS,
-    Advanced,
-    Phase,
-    Progress,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Update,
-)
-from worker.photos.decode import SkipReason
+from worker.job.options import Profile
+from worker.job.progress import Advanced, Phase, Stage, StageFinished, StageStarted, Update
+from worker.photos.unreadable import SkipReason
+from worker.pipeline.estimates import Step, job_seconds
+from worker.pipeline.tracker import ProgressTracker
+from worker.training.profiles import RECIPES
 
 
 def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:
@@ -148,8 +143,8 @@ def test_a_product_left_without_a_readable_photo_is_no_output(tmp_path: Path) ->
 
 def test_progress_tells_stages_percentages_and_a_time_left() -> None:
     updates: list[Update] = []
-    progress = Progress(updates.append)
-    progress.expect_photos(100)
+    progress = ProgressTracker(updates.append)
+    progress.expect(job_seconds(100, views=5, epochs=6))
     for stage in Stage:
         with progress.stage(stage, f"Doing {stage}"):
             progress.step(0.5, "half")
@@ -176,11 +171,12 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("worker.job.progress.time.monotonic", clock)
+    monkeypatch.setattr("worker.pipeline.tracker.time.monotonic", clock)
     return clock
 
 
 PHASES = dict(zip(Phase, (34.0, 4.0, 6.0, 20.0, 26.0), strict=True))
+STEPS = {Step(Stage.TRAIN, phase): seconds for phase, seconds in PHASES.items()}
 
 
 def simulate(
@@ -195,14 +191,14 @@ def simulate(
         if isinstance(update, Advanced):
             told.append((clock.now, update))
 
-    progress = Progress(report)
-    progress.expect_photos(900)
+    progress = ProgressTracker(report)
+    progress.expect(job_seconds(900, views=5, epochs=6))
     for stage in Stage:
         with progress.stage(stage, f"Doing {stage}"):
             if stage is not Stage.TRAIN:
-                clock.now += pace * (SPANS[stage].fixed + SPANS[stage].per_photo * 900)
+                clock.now += pace * job_seconds(900, views=5, epochs=6)[Step(stage)]
                 continue
-            progress.expect(Stage.TRAIN, PHASES)
+            progress.expect(STEPS)
             for phase in [phase for phase in Phase if phase not in leave_out]:
                 for number in range(1, 41):
                     clock.now += PHASES[phase] * paces[phase] / 40
@@ -265,7 +261,7 @@ def test_percentages_never_go_back_whichever_phases_there_are(
 
 def test_a_stage_that_takes_no_time_takes_no_percentage_back(clock: Clock) -> None:
     updates: list[Update] = []
-    progress = Progress(updates.append)
+    progress = ProgressTracker(updates.append)
     for stage in Stage:
         with progress.stage(stage, f"Doing {stage}"):
             pass
@@ -276,12 +272,23 @@ def test_a_stage_that_takes_no_time_takes_no_percentage_back(clock: Clock) -> No
 
 def test_phases_may_be_expected_before_their_stage_begins() -> None:
     updates: list[Update] = []
-    progress = Progress(updates.append)
+    progress = ProgressTracker(updates.append)
     with progress.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
-        progress.expect(Stage.TRAIN, PHASES)
+        progress.expect(STEPS)
         progress.step(0.5, "half")
     with progress.stage(Stage.TRAIN, "Training"):
         progress.step(1.0, "all", Phase.FEATURES)
     percentages = [update.percentage for update in updates if isinstance(update, Advanced)]
     assert percentages == sorted(percentages)
     assert np.isin(round(30 + 50 * 34 / 90), percentages)
+
+
+def test_steps_take_longer_for_more_photos_and_only_those_that_there_will_be() -> None:
+    for recipe in RECIPES.values():
+        small, large = (job_seconds(photos, recipe.views, recipe.epochs) for photos in (50, 5000))
+        assert list(small) == list(large)
+        assert [step.phase for step in small if step.stage is Stage.TRAIN] == list(Phase)
+        assert sum(small.values()) < sum(large.values())
+        trial, tuning = (small[Step(Stage.TRAIN, phase)] for phase in (Phase.TRIAL, Phase.TUNING))
+        assert (trial > 0) == (tuning > 0) == (recipe.epochs > 0)
+    assert set(RECIPES) == set(Profile)

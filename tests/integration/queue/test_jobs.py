@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from worker.errors import ErrorCode
-from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress, State
+from worker.queue.jobs import Claim, JobQueue, JobStatus, LeaseLost, Progress, State
 from worker.queue.wakeup import Wakeup
 
 Connection = psycopg.AsyncConnection[Any]
@@ -96,7 +96,7 @@ async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None
         await queue.complete(connection, current, "v1")
         with pytest.raises(LeaseLost):
             await queue.renew(connection, current, Progress(50, "after the end"))
-        assert await queue.look(connection, job) == State("Completed", current.lease_version, False)
+        assert await queue.look(connection, job) == State(JobStatus.COMPLETED, current.lease_version, False)
 
 
 async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> None:

@@ -124,5 +124,5 @@ def test_no_version_is_reserved_twice_not_even_after_it_was_published(tmp_path: 
     publish(first)
     publish(first)
     discard(first)
-    assert first.place.is_dir()
+    assert first.published.is_dir()
     assert reserve(tmp_path, NOW, "c.1").version == "v1767225602_20260101"

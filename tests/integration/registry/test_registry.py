@@ -12,7 +12,7 @@ import pytest
 from tests.faults.stub_model import stub_model
 from tests.support.registered import activate, active, changes, publish, write_folder
 from tests.support.shop import Shop
-from worker.daemon.completion import deploy
+from worker.daemon.completion import publish_and_complete
 from worker.database.connection import Database
 from worker.errors import UserError
 from worker.queue.jobs import JobQueue
@@ -117,7 +117,7 @@ async def test_a_model_that_was_decided_against_is_registered_with_the_reason(sh
         model = replace(stub_model(VERSIONS[0], activate=False), skipped={"truncated": 2, "missing": 1})
         reason = "It is worse. " * 100
         model = replace(model, promotion=replace(model.promotion, reason=reason))
-        await deploy(pool, queue, claim, folder, model)
+        await publish_and_complete(pool, queue, claim, folder, model)
     assert active(shop) == VERSIONS[0]
     assert changes(shop) == [(None, VERSIONS[0])]
     [row] = [model for model in shop.models_in_database() if model["Version"] == folder.version]

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from tests.support.trained_here import catalogue_of
-from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
 from worker.errors import ErrorCode, JobError
 from worker.features.extraction import Extracted, Extractor
 from worker.features.store import FeatureStore
 from worker.job.options import Profile
-from worker.job.progress import Phase
 from worker.photos.augmentation import view_names
-from worker.training.budget import FEATURES_SHARE, RECIPES, Budget, plan_views, train_phases
+from worker.training.budget import Budget, plan_views
 
 
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> CompiledBackbone:
-    return compiled_backbone("random", cache)
+def backbone(cache: Path) -> Backbone:
+    return cached_backbone("random", cache)
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def dataset(drawn_photos: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def extractor(backbone: CompiledBackbone, tmp_path: Path) -> Extractor:
-    return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_activations=True)
+def extractor(backbone: Backbone, tmp_path: Path) -> Extractor:
+    return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_tail_inputs=True)
 
 
 class Clock:
@@ -91,14 +91,14 @@ def test_too_short_a_budget_says_how_long_it_would_have_to_be(
 
 def slowed(extractor: Extractor, clock: Clock, seconds: float) -> Extractor:
     """Each view of each photo takes so long on the test's clock, unless it is in the store."""
-    extract = extractor._look_at
+    extract = extractor._extract_one
 
-    def look_at(*arguments: object) -> object:
+    def extract_one(*arguments: object) -> object:
         found, computed = extract(*arguments)  # type: ignore[arg-type]
         clock.now += seconds * computed
         return found, computed
 
-    extractor._look_at = look_at  # type: ignore[method-assign, assignment]
+    extractor._extract_one = extract_one  # type: ignore[method-assign, assignment]
     return extractor
 
 
@@ -148,34 +148,21 @@ def test_new_products_at_the_catalogues_end_are_not_overlooked(
     assert plan_views(slow, dataset, 3, Profile.QUICK, Budget(24 + 16 * 2.4)) == 2
 
 
-def test_phases_take_longer_for_more_photos_and_only_those_that_there_will_be() -> None:
-    for recipe in RECIPES.values():
-        small, large = (train_phases(photos, recipe.views, recipe.epochs) for photos in (50, 5000))
-        assert list(small) == list(Phase)
-        assert sum(small.values()) < sum(large.values())
-        assert (small[Phase.TRIAL] > 0) == (small[Phase.TUNING] > 0) == (recipe.epochs > 0)
-    assert set(FEATURES_SHARE) == set(RECIPES) == set(Profile)
-
-
 @pytest.fixture(scope="module")
-def extracted(
-    backbone: CompiledBackbone, drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Extracted:
+def extracted(backbone: Backbone, drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Extracted:
     folder = tmp_path_factory.mktemp("extracted")
     (folder / "products").symlink_to(drawn_photos)
     read = prepare_dataset(fetch_photos(catalogue_of(drawn_photos), folder), lambda done: None)
     store = FeatureStore(folder / "features", 1 << 30)
-    return Extractor(backbone, store, keep_activations=True).extract(read, ("whole",))
+    return Extractor(backbone, store, keep_tail_inputs=True).extract(read, ("whole",))
 
 
 @pytest.fixture
-def tune(
-    backbone: CompiledBackbone, extracted: Extracted
-) -> Callable[[int, float], tuple[int | None, list[int]]]:
+def tune(backbone: Backbone, extracted: Extracted) -> Callable[[int, float], tuple[int | None, list[int]]]:
     """Fine-tunes for at most so many epochs and seconds; tells how many it were, and those it told of."""
     from worker.training.fine_tune import Tuner
 
-    activations = extracted.activations
+    activations = extracted.tail_inputs
     assert activations
     tuner = Tuner(backbone.layers, activations, extracted.dataset.labels)
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone.architecture import ACTIVATIONS
-from worker.backbone.cache import compiled_backbone
+from worker.backbone.architecture import TAIL_INPUT
+from worker.backbone.cache import cached_backbone
 from worker.daemon.child_process import _threads
 from worker.features.scratch import Scratch
 
@@ -31,10 +31,10 @@ def draw_activations() -> tuple[Scratch, npt.NDArray[np.int64]]:
     """Noise around a mean for each product, with the products' numbers."""
     random = np.random.default_rng(0)
     labels = np.arange(PHOTOS) % PRODUCTS
-    means = random.normal(size=(PRODUCTS, 1, *ACTIVATIONS))
-    activations = Scratch(PHOTOS, (VIEWS, *ACTIVATIONS), np.float16)
+    means = random.normal(size=(PRODUCTS, 1, *TAIL_INPUT))
+    activations = Scratch(PHOTOS, (VIEWS, *TAIL_INPUT), np.float16)
     for photo, label in enumerate(labels):
-        activations.write(photo, means[label] + random.normal(size=(VIEWS, *ACTIVATIONS)))
+        activations.write(photo, means[label] + random.normal(size=(VIEWS, *TAIL_INPUT)))
     return activations, labels
 
 
@@ -44,7 +44,7 @@ def train_on(cores: int, seeds: list[int], folder: Path) -> None:
     os.environ.update(_threads() | {"TF_NUM_INTEROP_THREADS": str(cores)})
     from worker.training.fine_tune import Tuner
 
-    backbone = compiled_backbone("random", Path(os.environ["CACHE_PATH"]))
+    backbone = cached_backbone("random", Path(os.environ["CACHE_PATH"]))
     activations, labels = draw_activations()
     tuner = Tuner(backbone.layers, activations, labels)
     for turn, seed in enumerate(seeds):
@@ -63,7 +63,7 @@ def train_on(cores: int, seeds: list[int], folder: Path) -> None:
 @pytest.fixture(scope="module")
 def models(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Models:
     """What processes trained: on one core; on two, and there again, and then with another seed."""
-    compiled_backbone("random", cache)
+    cached_backbone("random", cache)
     plans = {"1": ["0"], "2": ["0", "0", "1"]}
     folders = {cores: tmp_path_factory.mktemp(f"cores-{cores}-") for cores in plans}
     processes = [

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.made_photos import FACTS
-from worker.evaluation.advice import FEW_PHOTOS, LISTED, SeenPhoto, advise
+from worker.evaluation.advice import FEW_PHOTOS, LISTED, PhotoResult, advise
 from worker.evaluation.metrics import Accuracy, Confusion, Evaluation, ProductAccuracy
 from worker.job.advice import Advice, AdviceKind
 from worker.photos.facts import PhotoFacts
@@ -15,9 +15,9 @@ NAMES = {"CUP": "Cup", "JUG": "Jug", "PEN": "Pen", "POT": "POT"}
 NOTHING = Accuracy(None, None, None, None, None, 0, 0)
 
 
-def photo(number: int, sku: str = "CUP", facts: PhotoFacts = FACTS) -> SeenPhoto:
+def photo(number: int, sku: str = "CUP", facts: PhotoFacts = FACTS) -> PhotoResult:
     """One that the model was right and sure about."""
-    return SeenPhoto(f"products/{sku}/{number}.jpg", sku, facts, sku, 0.99, 0.99)
+    return PhotoResult(f"products/{sku}/{number}.jpg", sku, facts, sku, 0.99, 0.99)
 
 
 def product(
@@ -27,7 +27,7 @@ def product(
 
 
 def told(
-    photos: Iterable[SeenPhoto] = (),
+    photos: Iterable[PhotoResult] = (),
     products: Iterable[ProductAccuracy] = (),
     copies: Iterable[tuple[int, int]] = (),
 ) -> tuple[Advice, ...]:
@@ -46,20 +46,21 @@ def test_a_good_catalogue_needs_no_advice() -> None:
 
 
 def test_a_photo_that_is_surely_of_another_product_looks_mislabelled() -> None:
-    wrong = replace(photo(1), guess="JUG", confidence=0.97, own=0.001)
+    wrong = replace(photo(1), prediction="JUG", confidence=0.97, label_probability=0.001)
     advice = one(told([wrong]), AdviceKind.LOOKS_MISLABELLED)
-    assert advice.sentence == (
+    assert advice.message == (
         "products/CUP/1.jpg is filed under Cup (CUP) and looks like Jug (JUG): is it the right product?"
     )
     assert (advice.skus, advice.photos) == (("CUP", "JUG"), ("products/CUP/1.jpg",))
-    doubtful = replace(wrong, confidence=0.6), replace(wrong, own=0.2)
-    unasked = SeenPhoto("products/CUP/2.jpg", "CUP", FACTS, None, None, None)
+    doubtful = replace(wrong, confidence=0.6), replace(wrong, label_probability=0.2)
+    unasked = PhotoResult("products/CUP/2.jpg", "CUP", FACTS, None, None, None)
     assert told([*doubtful, unasked]) == ()
 
 
 def test_the_surest_suspects_come_first_and_no_more_than_anybody_reads() -> None:
     suspects = [
-        replace(photo(number), guess="JUG", confidence=0.95, own=number / 10_000) for number in range(50)
+        replace(photo(number), prediction="JUG", confidence=0.95, label_probability=number / 10_000)
+        for number in range(50)
     ]
     advice = told(suspects[::-1])
     assert [each.photos[0] for each in advice] == [f"products/CUP/{number}.jpg" for number in range(LISTED)]
@@ -67,7 +68,7 @@ def test_the_surest_suspects_come_first_and_no_more_than_anybody_reads() -> None
 
 def test_a_photo_that_stands_under_two_products_is_named_with_both() -> None:
     advice = one(told([photo(1), photo(2, "POT")], copies=[(0, 1), (0, 5)]), AdviceKind.SAME_PHOTO)
-    assert advice.sentence == (
+    assert advice.message == (
         "products/CUP/1.jpg of Cup (CUP) and products/POT/2.jpg of POT are the same photo: remove it from the "
         "product that it does not show."
     )
@@ -87,15 +88,15 @@ def test_a_photo_that_stands_under_two_products_is_named_with_both() -> None:
 def test_products_with_few_photos_are_one_piece_of_advice(skus: list[str], listed: str) -> None:
     few = [product(sku, photos=1 + place) for place, sku in enumerate(skus)]
     advice = one(told(products=[*few[::-1], product("OK", photos=FEW_PHOTOS)]), AdviceKind.TOO_FEW_PHOTOS)
-    assert advice.sentence.startswith(listed), advice.sentence
-    assert advice.sentence.endswith("than 5 photos: add some from other sides, in other light.")
+    assert advice.message.startswith(listed), advice.message
+    assert advice.message.endswith("than 5 photos: add some from other sides, in other light.")
     assert advice.skus == tuple(skus), "the one with the fewest first"
 
 
 def test_products_that_could_not_be_measured_need_photos_of_another_day() -> None:
     advice = one(told(products=[product("JUG", measured=0), product("CUP")]), AdviceKind.NOT_MEASURED)
-    assert "Jug (JUG) has photos of one occasion only" in advice.sentence
-    assert "add photos taken on another day" in advice.sentence
+    assert "Jug (JUG) has photos of one occasion only" in advice.message
+    assert "add photos taken on another day" in advice.message
     assert advice.skus == ("JUG",)
 
 
@@ -103,7 +104,7 @@ def test_products_taken_for_each_other_are_hard_to_tell_apart() -> None:
     cup = product("CUP", confused_with=(Confusion("JUG", 3), Confusion("PEN", 1)))
     jug = product("JUG", confused_with=(Confusion("CUP", 2),))
     advice = one(told(products=[cup, jug, product("PEN")]), AdviceKind.HARD_TO_TELL_APART)
-    assert "Cup (CUP) and Jug (JUG) are taken for each other in 5 of 20 photos" in advice.sentence
+    assert "Cup (CUP) and Jug (JUG) are taken for each other in 5 of 20 photos" in advice.message
     assert advice.skus == ("CUP", "JUG")
 
 
@@ -117,10 +118,10 @@ def test_products_taken_for_each_other_are_hard_to_tell_apart() -> None:
 )
 def test_photos_that_were_taken_badly_are_named_once(kind: AdviceKind, facts: PhotoFacts, says: str) -> None:
     advice = one(told([photo(7, facts=facts)]), kind)
-    assert advice.sentence.startswith(f"products/CUP/7.jpg {says}")
+    assert advice.message.startswith(f"products/CUP/7.jpg {says}")
     assert (advice.skus, advice.photos) == (("CUP",), ("products/CUP/7.jpg",))
     many = one(told([photo(number, facts=facts) for number in range(9)]), kind)
-    assert "products/CUP/0.jpg, products/CUP/1.jpg, products/CUP/2.jpg and 6 more are" in many.sentence
+    assert "products/CUP/0.jpg, products/CUP/1.jpg, products/CUP/2.jpg and 6 more are" in many.message
     assert len(many.photos) == 9
 
 
@@ -131,7 +132,7 @@ def test_a_product_whose_photos_are_all_plain_is_not_blurred() -> None:
 
 def test_what_is_most_useful_comes_first() -> None:
     dark = photo(1, facts=replace(FACTS, brightness=0.01))
-    wrong = replace(photo(2), guess="JUG", confidence=0.97, own=0.001)
+    wrong = replace(photo(2), prediction="JUG", confidence=0.97, label_probability=0.001)
     advice = told([dark, wrong, photo(3, "JUG")], [product("PEN", photos=1, measured=0)], copies=[(0, 2)])
     assert [each.kind for each in advice] == [
         AdviceKind.LOOKS_MISLABELLED,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, permutation_test
 
+from worker.arrays import Labels
 from worker.evaluation.gate import compare, decide
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
-from worker.training.heads import Labels
 
 
 def of_gains(gains: Labels | list[int], undecided: int = 3) -> Comparison:
@@ -25,12 +25,12 @@ def test_shares_are_those_of_right_first_guesses() -> None:
     labels = np.array([0, 0, 1, 1, 4])
     new, active = np.array([0, 1, 1, -1, 4]), np.array([0, -1, 1, 1, 2])
     found = compare(labels, new, active, np.arange(5))
-    assert (found.photos, found.products, found.new, found.active) == (5, 3, 0.6, 0.6)
+    assert (found.photos, found.products, found.new_accuracy, found.active_accuracy) == (5, 3, 0.6, 0.6)
 
 
 @pytest.mark.parametrize("gains", [[], [0, 0]])
 def test_models_that_are_right_on_the_same_photos_differ_by_chance_for_certain(gains: list[int]) -> None:
-    assert of_gains(gains).chance == 1.0
+    assert of_gains(gains).p_value == 1.0
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -38,7 +38,7 @@ def test_photos_that_are_alone_have_mcnemars_exact_test(seed: int) -> None:
     random = np.random.default_rng(seed)
     won, lost = random.integers(0, 30, 2).tolist()
     expected = binomtest(won, won + lost, 0.5, alternative="less").pvalue if won + lost else 1.0
-    assert of_gains([1] * won + [-1] * lost).chance == pytest.approx(expected)
+    assert of_gains([1] * won + [-1] * lost).p_value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -48,18 +48,18 @@ def test_groups_have_the_permutation_test_over_all_signs(seed: int) -> None:
     expected = permutation_test(
         (gains,), np.sum, permutation_type="samples", alternative="less", n_resamples=np.inf
     )
-    assert of_gains(gains).chance == pytest.approx(expected.pvalue)
+    assert of_gains(gains).p_value == pytest.approx(expected.pvalue)
 
 
 def test_thousands_of_photos_are_tested_exactly_too() -> None:
     expected = binomtest(2_400, 5_000, 0.5, alternative="less").pvalue
-    assert of_gains([1] * 2_400 + [-1] * 2_600).chance == pytest.approx(expected)
+    assert of_gains([1] * 2_400 + [-1] * 2_600).p_value == pytest.approx(expected)
 
 
 def test_ten_photos_of_one_occasion_are_no_evidence_and_ten_of_ten_are() -> None:
-    assert of_gains([-10]).chance == 0.5
-    assert of_gains([-1] * 10).chance == pytest.approx(2**-10)
-    assert of_gains([1] * 10).chance == 1.0
+    assert of_gains([-10]).p_value == 0.5
+    assert of_gains([-1] * 10).p_value == pytest.approx(2**-10)
+    assert of_gains([1] * 10).p_value == 1.0
 
 
 def test_two_equally_good_models_seldom_seem_to_differ() -> None:
@@ -71,12 +71,12 @@ def test_two_equally_good_models_seldom_seem_to_differ() -> None:
         swayed = np.where(random.random((2, 30)) < 0.3, random.random((2, 30)), np.nan)[:, groups]
         right = random.random((2, 120)) < np.where(np.isnan(swayed), easy, swayed)
         new, active = np.where(right, 0, 1)
-        alarms += compare(np.zeros(120, np.int64), new, active, groups).chance < 0.05
+        alarms += compare(np.zeros(120, np.int64), new, active, groups).p_value < 0.05
     assert 10 <= alarms <= 65
 
 
 def compared(new: float, active: float, chance: float) -> Comparison:
-    return Comparison(photos=84, products=25, new=new, active=active, chance=chance)
+    return Comparison(photos=84, products=25, new_accuracy=new, active_accuracy=active, p_value=chance)
 
 
 WORSE = compared(52 / 84, 67 / 84, 0.0004)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from scipy.stats import binomtest
 
+from worker.arrays import Floats, Labels
 from worker.evaluation.metrics import (
     Confusion,
     Evaluation,
@@ -20,7 +21,6 @@ from worker.evaluation.metrics import (
     as_json,
     evaluate,
 )
-from worker.training.heads import Floats, Labels
 
 SKUS = ("A", "B", "C", "D", "E")
 PHOTOS = np.array([6, 5, 4, 3, 1])
@@ -104,7 +104,7 @@ def test_calibration_error_is_the_distance_of_confidence_from_truth_over_ten_bin
         (0.7, 0.8, 2),
         (0.9, 1.0, 2),
     ]
-    assert [(bin.confidence, bin.right) for bin in evaluation.reliability] == [
+    assert [(bin.confidence, bin.accuracy) for bin in evaluation.reliability] == [
         (0.315, 0.0),
         (0.55, 0.0),
         (0.65, 0.0),
@@ -296,7 +296,7 @@ def test_the_metadata_say_the_same_and_leave_nothing_out() -> None:
         "low": 0.3,
         "high": 0.4,
         "confidence": 0.315,
-        "right": 0.0,
+        "accuracy": 0.0,
         "photos": 2,
     }
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
+from worker.arrays import Floats
 from worker.evaluation.thresholds import (
-    OTHERS_ACCEPTED,
-    OURS_ACCEPTED,
-    OURS_SUGGESTED,
+    ACCEPT_FALSE_POSITIVE_RATE,
+    ACCEPT_TRUE_POSITIVE_RATE,
     STEPS,
-    Floats,
+    SUGGEST_TRUE_POSITIVE_RATE,
     Rejection,
     Separation,
     Threshold,
     auroc,
-    learn_rejection,
+    choose_thresholds,
 )
 
 NONE = np.zeros(0, np.float32)
@@ -29,7 +29,7 @@ def drawn(count: int, mean: float, seed: int) -> Floats:
 
 def learnt(ours: Floats, near: Floats = NONE, far: Floats = NONE) -> Rejection:
     """As if every first guess were right."""
-    rejection = learn_rejection(ours, np.ones(len(ours), bool), near, far)
+    rejection = choose_thresholds(ours, np.ones(len(ours), bool), near, far)
     assert rejection
     return rejection
 
@@ -44,9 +44,12 @@ def test_a_threshold_says_what_it_costs() -> None:
     ours = np.arange(STEPS + 1, dtype=np.float32)
     right = (ours >= 20) | (ours % 2 == 0)
     near, far = scores(-1, -1, -1, 30.5), scores(-1, 40.5)
-    rejection = learn_rejection(ours, right, near, far)
+    rejection = choose_thresholds(ours, right, near, far)
     assert rejection
-    costs = {point.score: (point.ours, point.right, point.others) for point in rejection.curve}
+    costs = {
+        point.score: (point.true_positive_rate, point.accuracy, point.false_positive_rate)
+        for point in rejection.curve
+    }
     # A quarter of near and half of far get through, and both kinds count the same.
     assert costs[10.0] == (round(41 / 51, 4), round(36 / 41, 4), 0.375)
     assert costs[30.0] == (round(21 / 51, 4), 1.0, 0.375)
@@ -62,16 +65,16 @@ def test_a_threshold_says_what_it_costs() -> None:
 def test_suggest_lets_ours_through_and_accept_keeps_others_out(apart: float) -> None:
     ours, near, far = drawn(1000, apart, 0), drawn(300, 0, 1), drawn(80, -1, 2)
     rejection = learnt(ours, near, far)
-    assert (ours >= rejection.suggest.score).mean() == pytest.approx(OURS_SUGGESTED, abs=2e-3)
+    assert (ours >= rejection.suggest.score).mean() == pytest.approx(SUGGEST_TRUE_POSITIVE_RATE, abs=2e-3)
     passed = [(other >= rejection.accept.score).mean() for other in (near, far)]
     if apart >= 0:
-        assert np.mean(passed) <= OTHERS_ACCEPTED + 2e-3
+        assert np.mean(passed) <= ACCEPT_FALSE_POSITIVE_RATE + 2e-3
     assert rejection.accept.score >= rejection.suggest.score
-    assert rejection.accept.others == pytest.approx(np.mean(passed), abs=2e-3)
-    assert rejection.accept.ours <= rejection.suggest.ours
+    assert rejection.accept.false_positive_rate == pytest.approx(np.mean(passed), abs=2e-3)
+    assert rejection.accept.true_positive_rate <= rejection.suggest.true_positive_rate
     ordered = [point.score for point in rejection.curve]
     assert ordered == sorted(ordered)
-    for name in ("ours", "others"):
+    for name in ("true_positive_rate", "false_positive_rate"):
         shares = [getattr(point, name) for point in rejection.curve]
         assert shares == sorted(shares, reverse=True)
         assert all(0 <= share <= 1 for share in shares)
@@ -80,10 +83,12 @@ def test_suggest_lets_ours_through_and_accept_keeps_others_out(apart: float) -> 
 def test_without_others_a_fixed_share_of_ours_is_accepted() -> None:
     ours = drawn(1000, 5, 0)
     rejection = learnt(ours)
-    assert rejection.accept.ours == pytest.approx(OURS_ACCEPTED, abs=2e-3)
-    assert rejection.suggest.ours == pytest.approx(OURS_SUGGESTED, abs=2e-3)
+    assert rejection.accept.true_positive_rate == pytest.approx(ACCEPT_TRUE_POSITIVE_RATE, abs=2e-3)
+    assert rejection.suggest.true_positive_rate == pytest.approx(SUGGEST_TRUE_POSITIVE_RATE, abs=2e-3)
     assert (rejection.near, rejection.far) == (None, None)
-    assert all(point.others is None for point in (rejection.accept, rejection.suggest, *rejection.curve))
+    assert all(
+        point.false_positive_rate is None for point in (rejection.accept, rejection.suggest, *rejection.curve)
+    )
 
 
 def test_one_kind_of_others_is_enough_and_the_other_stays_unknown() -> None:
@@ -95,7 +100,7 @@ def test_one_kind_of_others_is_enough_and_the_other_stays_unknown() -> None:
 
 
 def test_where_nothing_was_measured_there_are_no_thresholds() -> None:
-    assert learn_rejection(NONE, np.zeros(0, bool), drawn(10, 0, 0), NONE) is None
+    assert choose_thresholds(NONE, np.zeros(0, bool), drawn(10, 0, 0), NONE) is None
 
 
 @pytest.mark.parametrize(
@@ -107,8 +112,8 @@ def test_few_and_equal_scores_have_thresholds_too(ours: Floats) -> None:
         assert rejection.accept.score >= rejection.suggest.score
         assert len(rejection.curve) >= 1
         for point in (rejection.accept, rejection.suggest, *rejection.curve):
-            assert (ours >= point.score).mean() == pytest.approx(point.ours, abs=1e-4)
-            assert point.ours > 0, "what no photo of ours reaches is no threshold"
+            assert (ours >= point.score).mean() == pytest.approx(point.true_positive_rate, abs=1e-4)
+            assert point.true_positive_rate > 0, "what no photo of ours reaches is no threshold"
 
 
 def test_the_area_under_the_curve_is_a_share_of_pairs() -> None:

@@ -10,7 +10,8 @@ import psutil
 import pytest
 from PIL import ExifTags, Image
 
-from worker.photos.decode import RECIPE, SIDE, UnreadablePhoto, decode_photo
+from worker.photos.decode import PREPARATION, SIDE, decode_photo
+from worker.photos.unreadable import UnreadablePhoto
 
 Colour = tuple[int, int, int]
 RED: Colour = (220, 30, 40)
@@ -169,5 +170,5 @@ def test_many_threads_agree_and_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_recipe_states_the_size_and_range() -> None:
-    assert (RECIPE["width"], RECIPE["height"], RECIPE["colour"]) == (SIDE, SIDE, "RGB")
-    assert (RECIPE["dtype"], RECIPE["range"]) == ("float32", [0, 255])
+    assert (PREPARATION["width"], PREPARATION["height"], PREPARATION["colour"]) == (SIDE, SIDE, "RGB")
+    assert (PREPARATION["dtype"], PREPARATION["range"]) == ("float32", [0, 255])

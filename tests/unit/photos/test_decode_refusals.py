@@ -12,7 +12,8 @@ import psutil
 import pytest
 from PIL import Image, ImageFile
 
-from worker.photos.decode import SIDE, SkipReason, UnreadablePhoto, decode_photo
+from worker.photos.decode import SIDE, decode_photo
+from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "HEIF", "BMP", "TIFF"]
 

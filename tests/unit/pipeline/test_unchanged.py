@@ -71,7 +71,7 @@ def test_everything_that_makes_a_model_matters() -> None:
     assert len({made_of(), *others.values()}) == 1 + len(others), others
 
 
-@pytest.mark.parametrize("name", ["FORMAT", "RECIPE", "VIEWS", "TRAINING"])
+@pytest.mark.parametrize("name", ["FORMAT", "PREPARATION", "AUGMENTATION", "TRAINING"])
 def test_another_way_to_make_a_model_matters(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = made_of()
     monkeypatch.setattr(f"worker.pipeline.fingerprint.{name}", "another")

@@ -12,9 +12,11 @@ import pytest
 from demo.node import install, run_node
 from tests.support.made_reports import made_report, skus
 from tests.support.parsed_page import Page
+from worker.job.options import Options
 from worker.job.promotion import Promotion
 from worker.report import charts
-from worker.report.page import Report, render
+from worker.report.description import ModelDescription
+from worker.report.page import render
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = "<script>window.scripted = true</script>"
@@ -37,7 +39,7 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def hostile() -> Report:
+def hostile() -> ModelDescription:
     report = made_report(HOSTILE, HOSTILE[::-1])
     return replace(
         report,
@@ -45,14 +47,12 @@ def hostile() -> Report:
         job_id=SCRIPT,
         method=SCRIPT,
         reason=HOSTILE[1],
-        options={SCRIPT: HOSTILE[1]},
-        skipped={SCRIPT: 2},
+        options=Options(negatives=(SCRIPT, HOSTILE[1])),
         promotion=Promotion(False, SCRIPT, HOSTILE[1], None),
-        stages=((SCRIPT, 1.0),),
     )
 
 
-def test_names_are_text_and_nothing_else(hostile: Report) -> None:
+def test_names_are_text_and_nothing_else(hostile: ModelDescription) -> None:
     html = render(hostile)
     page = Page(html)
     assert not {"script", "iframe", "object", "embed", "link", "base", "form", "a"} & set(page.tags)
@@ -93,7 +93,9 @@ def test_figures_hold_any_name_as_text() -> None:
         assert "#00000" not in re.sub(r'aria-label="[^"]*"|<text[^>]*>[^<]*', "", svg)
 
 
-def test_browser_runs_and_loads_nothing_and_all_fits_a_phone(hostile: Report, tmp_path: Path) -> None:
+def test_browser_runs_and_loads_nothing_and_all_fits_a_phone(
+    hostile: ModelDescription, tmp_path: Path
+) -> None:
     install()
     shown = opened(render(hostile), tmp_path, 360)
     assert shown["errors"] == []
@@ -103,7 +105,7 @@ def test_browser_runs_and_loads_nothing_and_all_fits_a_phone(hostile: Report, tm
     assert shown["heading"] == SCRIPT
 
 
-def test_without_its_policy_the_page_still_runs_nothing(hostile: Report, tmp_path: Path) -> None:
+def test_without_its_policy_the_page_still_runs_nothing(hostile: ModelDescription, tmp_path: Path) -> None:
     install()
     shown = opened(render(hostile), tmp_path, 1280, "--bypass-csp")
     assert shown["scripted"] is False

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.support.made_photos import contents
-from worker.training.folds import FOLDS, HELD_OUT, Labels, assign_folds
+from worker.arrays import Labels
+from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 
 
 def drawn(seed: int) -> tuple[Labels, Labels]:
@@ -52,8 +53,8 @@ def test_neither_the_order_of_the_photos_nor_the_numbers_of_groups_matter() -> N
 
 def test_most_of_what_is_held_out_stays_so_while_photos_and_products_come_in() -> None:
     labels, groups, sha256 = np.arange(400) % 10, np.arange(400), contents(400)
-    before = assign_folds(labels[:300], groups[:300], sha256[:300]) == HELD_OUT
-    after = assign_folds(labels, groups, sha256)[:300] == HELD_OUT
+    before = assign_folds(labels[:300], groups[:300], sha256[:300]) == HELD_OUT_FOLD
+    after = assign_folds(labels, groups, sha256)[:300] == HELD_OUT_FOLD
     assert 75 <= before.sum() <= 85
     assert (before & after).sum() >= 0.8 * before.sum()
     # By chance a quarter of them would.
@@ -63,7 +64,7 @@ def test_most_of_what_is_held_out_stays_so_while_photos_and_products_come_in() -
 def test_a_quarter_is_held_out_and_the_rest_of_a_product_is_shared_out_evenly() -> None:
     labels = np.arange(8000) % 4
     folds = assign_folds(labels, np.arange(8000), contents(8000))
-    assert (folds == HELD_OUT).sum() == 2000
+    assert (folds == HELD_OUT_FOLD).sum() == 2000
     for label in range(4):
         held_out, *others = np.bincount(folds[labels == label], minlength=FOLDS).tolist()
         assert 400 < held_out < 600
@@ -74,8 +75,8 @@ def test_a_product_that_is_one_large_burst_and_a_few_photos_keeps_the_burst_to_t
     labels, groups = np.zeros(24, np.int64), np.concatenate([np.zeros(20, np.int64), np.arange(1, 5)])
     for seed in range(20):
         folds = assign_folds(labels, groups, contents(24, seed))
-        assert (folds == HELD_OUT).any()
-        assert (folds[:20] != HELD_OUT).all()
+        assert (folds == HELD_OUT_FOLD).any()
+        assert (folds[:20] != HELD_OUT_FOLD).all()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -83,7 +84,7 @@ def test_two_products_with_five_photos_each_are_all_measured(seed: int) -> None:
     labels = np.repeat([0, 1], 5)
     folds = assign_folds(labels, np.arange(10), contents(10, seed))
     assert (folds >= 0).all()
-    assert (folds == HELD_OUT).any()
+    assert (folds == HELD_OUT_FOLD).any()
     for label in (0, 1):
         held_out, *others = np.bincount(folds[labels == label], minlength=FOLDS).tolist()
         assert held_out <= 2
@@ -94,8 +95,8 @@ def test_two_products_with_five_photos_each_are_all_measured(seed: int) -> None:
 def test_something_is_held_out_wherever_something_can_be_measured(seed: int) -> None:
     labels, groups = np.array([0, 0, 1]), np.arange(3)
     folds = assign_folds(labels, groups, contents(3, seed))
-    assert sorted(set(folds[:2].tolist()) - {HELD_OUT}) != []
-    assert (folds[:2] == HELD_OUT).any()
+    assert sorted(set(folds[:2].tolist()) - {HELD_OUT_FOLD}) != []
+    assert (folds[:2] == HELD_OUT_FOLD).any()
     assert folds[2] == -1
 
 

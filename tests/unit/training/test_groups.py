@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.support.made_photos import FACTS, Features, contents, kept, looks, made_photos, scenes, shots
+from worker.arrays import Labels
 from worker.photos.facts import NO_STRUCTURE, PhotoFacts
 from worker.training.choose_head import choose_head
-from worker.training.folds import Labels, assign_folds
+from worker.training.folds import assign_folds
 from worker.training.groups import BURST_SECONDS, IN_SEQUENCE, SAME_OCCASION, group_photos
 
 

@@ -6,21 +6,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from worker.arrays import Floats, Labels, softmax
 from worker.backbone.architecture import FEATURES
-from worker.backbone.cache import CompiledBackbone, compiled_backbone
+from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
 from worker.backbone.template import Template
 from worker.features.scratch import Scratch
 from worker.pipeline.export import export
-from worker.training.choose_head import (
-    SHRINKAGES,
-    Chosen,
-    OutOfFold,
-    choose_head,
-    temperature,
-)
+from worker.training.calibration import fit_temperature, log_loss
+from worker.training.choose_head import SHRINKAGES, ChosenHead, choose_head
 from worker.training.folds import FOLDS
-from worker.training.heads import LARGEST, Floats, Head, Labels, Moments, discriminant, log_loss, softmax
-from worker.training.train import Model
+from worker.training.heads import LARGEST, Head, discriminant
+from worker.training.model import Model
+from worker.training.moments import Moments
+from worker.training.out_of_fold import OutOfFold
 
 Doubles = npt.NDArray[np.float64]
 
@@ -146,7 +145,7 @@ def test_few_examples_and_many_give_the_same_head() -> None:
     )
     assert 60 * 2 < 200 <= 60 * 4
     assert few.shrinkage == many.shrinkage
-    assert np.array_equal(few.measured.places, many.measured.places)
+    assert np.array_equal(few.measured.indices, many.measured.indices)
     for one, other in ((few.measured.logits, many.measured.logits), (few.head.bias, many.head.bias)):
         assert np.abs(one - other).max() <= 2e-3 * np.abs(other).max()
     asked = random.normal(size=(50, 200)).astype(np.float32)
@@ -161,7 +160,7 @@ def test_no_photo_is_judged_by_a_head_that_its_own_group_trained() -> None:
     folds = dealt(48, size=2)
     before = choose_head(kept(x), labels, folds, nothing(40))
     assert before.measured.top1 > 0.9
-    assert np.array_equal(np.sort(before.measured.places), np.arange(48))
+    assert np.array_equal(np.sort(before.measured.indices), np.arange(48))
     for fold in (0, 3):
         flipped = labels.copy()
         held_out = folds == fold
@@ -174,12 +173,12 @@ def test_no_photo_is_judged_by_a_head_that_its_own_group_trained() -> None:
         assert others > 1e-2, "the others are judged by heads that were told otherwise"
 
 
-def proportions(before: Chosen, after: Chosen, chosen: npt.NDArray[np.bool_]) -> float | None:
+def proportions(before: ChosenHead, after: ChosenHead, chosen: npt.NDArray[np.bool_]) -> float | None:
     """How much the logits of some photos differ beyond a common factor, and a sum for each photo; `None` for
     another shrinkage."""
     if before.shrinkage != after.shrinkage:
         return None
-    logits = (outcome.measured.at(np.flatnonzero(chosen)).logits for outcome in (before, after))
+    logits = (outcome.measured.select(np.flatnonzero(chosen)).logits for outcome in (before, after))
     # What all products of a photo have in common says how familiar it is, and not which one it shows.
     one, other = (each - each.mean(axis=1, keepdims=True) for each in logits)
     factor = (one * other).sum() / (other * other).sum()
@@ -214,7 +213,7 @@ def overconfident(by: float, photos: int = 4000) -> OutOfFold:
 @pytest.mark.parametrize("by", [0.1, 0.5, 1.0, 2.0, 4.5])
 def test_a_temperature_makes_probabilities_true(by: float) -> None:
     measured = overconfident(by)
-    divisor = temperature(measured)
+    divisor = fit_temperature(measured.logits, measured.labels)
     assert divisor == pytest.approx(by, rel=0.12)
     probabilities = softmax(measured.logits / np.float32(divisor))
     sure = probabilities.max(axis=1)
@@ -230,7 +229,7 @@ def test_no_number_of_right_answers_makes_a_model_surer_than_that_number_allows(
     losses = [log_loss(logits * np.float32(scale), labels) for scale in (1, 5, 100, 10_000)]
     assert losses[1] < losses[0]
     assert losses[1] < losses[2] < losses[3]
-    divisor = temperature(OutOfFold(np.arange(20), logits * np.float32(0.1), labels))
+    divisor = fit_temperature(logits * np.float32(0.1), labels)
     sure = softmax(logits * np.float32(0.1 / divisor)).max()
     # Wrong once in n + 2 times, and then any of the four.
     assert sure == pytest.approx(1 - 0.75 / 22, abs=0.01)
@@ -242,8 +241,8 @@ def test_the_loss_of_no_opinion_is_that_of_a_guess() -> None:
 
 
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> CompiledBackbone:
-    return compiled_backbone("random", cache)
+def backbone(cache: Path) -> Backbone:
+    return cached_backbone("random", cache)
 
 
 def likes(kind: str, size: int) -> tuple[Floats, Labels]:
@@ -274,7 +273,7 @@ def likes(kind: str, size: int) -> tuple[Floats, Labels]:
     ],
 )
 def test_photos_without_a_difference_give_a_head_that_can_be_published(
-    kind: str, backbone: CompiledBackbone, tmp_path: Path
+    kind: str, backbone: Backbone, tmp_path: Path
 ) -> None:
     x, labels = likes(kind, FEATURES)
     chosen = choose_head(kept(x[:, None]), labels, dealt(len(labels)), nothing(FEATURES))

@@ -8,13 +8,14 @@ import pytest
 
 from tests.support.made_photos import contents, made_photos, scenes
 from tests.support.made_reports import made_report
-from worker.evaluation.advice import LISTED, SeenPhoto, advise
+from worker.arrays import Labels
+from worker.evaluation.advice import LISTED, PhotoResult, advise
 from worker.evaluation.metrics import LONGEST, Evaluation, accuracy_metrics, evaluate
-from worker.evaluation.thresholds import learn_rejection
+from worker.evaluation.thresholds import choose_thresholds
 from worker.features.extraction import Extracted
 from worker.report.page import render
 from worker.training.choose_head import choose_head
-from worker.training.folds import HELD_OUT, Labels, assign_folds
+from worker.training.folds import HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
 
 PRODUCTS, PHOTOS, SIZE = 2000, 3, 64
@@ -52,8 +53,8 @@ def evaluation(extracted: Extracted, groups: Groups) -> Evaluation:
 def test_photos_are_held_out_and_no_product_loses_all(extracted: Extracted, folds: Labels) -> None:
     labels = extracted.dataset.labels
     assert (folds >= 0).mean() > 0.95
-    assert 0.15 < (folds == HELD_OUT).mean() < 0.4
-    assert (np.bincount(labels[folds == HELD_OUT], minlength=PRODUCTS) < PHOTOS).all()
+    assert 0.15 < (folds == HELD_OUT_FOLD).mean() < 0.4
+    assert (np.bincount(labels[folds == HELD_OUT_FOLD], minlength=PRODUCTS) < PHOTOS).all()
 
 
 def test_products_are_told_apart_and_others_noticed(extracted: Extracted, folds: Labels) -> None:
@@ -63,12 +64,14 @@ def test_products_are_told_apart_and_others_noticed(extracted: Extracted, folds:
     features = extracted.features.only(np.flatnonzero(mine))
     chosen = choose_head(features, extracted.dataset.labels[mine], folds[mine], nothing)
     assert chosen.measured.top1 > 100 / PRODUCTS
-    rejection = learn_rejection(chosen.measured.scores, chosen.measured.right, chosen.near, chosen.far)
+    rejection = choose_thresholds(
+        chosen.measured.max_logits, chosen.measured.correct, chosen.near, chosen.far
+    )
     assert rejection
     assert rejection.near
     assert rejection.near.auroc > 0.5
     assert np.isfinite(chosen.head.kernel).all()
-    assert chosen.trial
+    assert chosen.held_out
 
 
 def test_what_the_row_holds_fits_its_column_and_says_how_many_it_leaves_out(evaluation: Evaluation) -> None:
@@ -82,7 +85,7 @@ def test_advice_stays_short_and_the_report_small(
     extracted: Extracted, groups: Groups, evaluation: Evaluation
 ) -> None:
     photos = [
-        SeenPhoto(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001)
+        PhotoResult(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001)
         for photo, facts in zip(extracted.dataset.photos, extracted.facts, strict=True)
     ]
     names = {product.sku: product.name for product in extracted.dataset.products}
@@ -90,7 +93,7 @@ def test_advice_stays_short_and_the_report_small(
     by_kind: dict[str, int] = {}
     for each in advice:
         by_kind[each.kind] = by_kind.get(each.kind, 0) + 1
-        assert len(each.sentence) < 500
+        assert len(each.message) < 500
     assert max(by_kind.values()) <= LISTED
     page = made_report(sorted(names), [names[sku] for sku in sorted(names)], photos=PHOTOS)
     text = render(replace(page, evaluation=evaluation, advice=advice))

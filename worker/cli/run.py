@@ -1,0 +1,20 @@
+"""`worker run`: work on jobs as they are inserted."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from worker.daemon import main_loop
+from worker.database.connection_string import secrets_of
+from worker.logs import configure_logs
+from worker.settings import LogSettings, Settings, load_settings
+
+
+def run(
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when no job is due.")] = False,
+) -> None:
+    """Work on jobs as they are inserted, until SIGTERM."""
+    settings = load_settings(Settings)
+    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
+    asyncio.run(main_loop.run(settings, until_idle=until_idle))

@@ -1,0 +1,77 @@
+"""The content of `metadata.json`; docs/model-files.md explains each key."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version as installed
+from typing import Final
+
+from worker.backbone.architecture import NAME
+from worker.evaluation.metrics import as_json
+from worker.evaluation.thresholds import Rejection
+from worker.photos.decode import PREPARATION
+from worker.report.description import ModelDescription
+
+FORMAT_VERSION: Final = 1
+"""Counts up when a client that reads the keys as they are would be wrong about one."""
+
+LIBRARIES: Final = (
+    "ai-edge-litert",
+    "keras",
+    "numpy",
+    "pillow",
+    "pillow-heif",
+    "scipy",
+    "tensorflow",
+    "tensorflowjs",
+)
+
+
+def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """`files` are the bytes and sha256 of the version's other files, by their names."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "version": model.version,
+        "job_id": model.job_id,
+        "started_at": model.started_at.isoformat(timespec="seconds"),
+        "trained_at": model.trained_at.isoformat(timespec="seconds"),
+        "format": "tfjs-graph-model",
+        "label_scheme": "sku",
+        "labels": [product.sku for product in model.products],
+        "counts": {
+            "products": len(model.products),
+            "photos": model.photos,
+            "negatives": model.negatives,
+        },
+        "accuracy": as_json(model.evaluation),
+        "rejection": model.rejection and _without_curve(model.rejection),
+        "promotion": asdict(model.promotion),
+        "advice": [asdict(advice) for advice in model.advice],
+        "fingerprint": model.fingerprint,
+        "input": PREPARATION,
+        "output": {
+            "shape": [None, len(model.products)],
+            "meaning": "probabilities in the order of labels",
+            "score": {
+                "node": model.score_node,
+                "meaning": "out-of-distribution score: the highest value of this node; compare it with the thresholds "
+                "in rejection",
+            },
+        },
+        "backbone": {
+            "name": NAME,
+            "weights": model.backbone.weights,
+            "weights_sha256": model.backbone.weights_sha256,
+        },
+        "training": model.options.model_dump(mode="json")
+        | {"method": model.method, "reason": model.reason, "views": model.views},
+        "skipped": {
+            "counts": model.skipped_by_reason,
+            "photos": [asdict(photo) for photo in model.skipped],
+        },
+        "libraries": {name: installed(name) for name in LIBRARIES},
+        "files": files,
+    }
+
+
+def _without_curve(rejection: Rejection) -> dict[str, object]:
+    return {name: value for name, value in asdict(rejection).items() if name != "curve"}

@@ -1,0 +1,14 @@
+"""A trained model: a head on the features, and the tail that gives them."""
+
+from dataclasses import dataclass
+
+from worker.backbone.architecture import Layers
+from worker.training.heads import Head
+
+
+@dataclass(frozen=True)
+class Model:
+    """`tail` is `None` where it is the backbone's own."""
+
+    head: Head
+    tail: Layers | None
