@@ -5,12 +5,13 @@ UV_VERSION := 0.13.9
 VENV := .venv$(if $(PYTHON),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
+DIST := dist
 
 # Bytecode that is not kept is compiled again at every start: TensorFlow then takes 12 s instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean chaos bench-queue bench-train bench-honesty
+.PHONY: demo test setup check format clean dist chaos bench-queue bench-train bench-honesty
 
 demo: setup
 	@$(RUN) -m demo
@@ -22,6 +23,12 @@ check: setup
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy
+
+# What is released: the wheel, and the packages that it was tested with, each by its hash.
+dist: setup
+	@rm -f $(DIST)/*.whl
+	@$(UV) build --quiet --wheel --out-dir $(DIST)
+	@$(UV) export --quiet --frozen --no-dev --no-emit-project --no-header --output-file $(DIST)/requirements.txt
 
 # The faults of `make test` for longer: workers killed every second for MINUTES, Postgres restarted twice.
 chaos: setup
@@ -61,4 +68,4 @@ $(UV):
 	echo 'Python 3.11, 3.12 or 3.13 is needed, with its venv module; $(or $(PYTHON),the PATH) has none.' >&2; exit 1
 
 clean:
-	rm -rf .venv .venv-* node_modules demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* node_modules dist demo-output .mypy_cache .ruff_cache .pytest_cache
