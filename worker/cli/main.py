@@ -12,6 +12,7 @@ import typer
 from psycopg.errors import InsufficientPrivilege
 
 from worker.cli.models import app as models
+from worker.cli.version import options
 from worker.daemon import main_loop
 from worker.daemon.health import is_alive
 from worker.database.connection_string import secrets_of
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(options)
 app.add_typer(models, name="models")
 log = structlog.get_logger()
 
