@@ -23,6 +23,8 @@ check: setup
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy
+	@$(RUN) -m deptry worker
+	@$(RUN) -m deptry demo bench tests --ignore DEP002,DEP004
 
 # What is released: the wheel, and the packages that it was tested with, each by its hash.
 dist: setup
