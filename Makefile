@@ -23,6 +23,7 @@ check: setup
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
 	@$(RUN) -m deptry worker
 	@$(RUN) -m deptry demo bench tests --ignore DEP002,DEP004
 
