@@ -1,61 +1,74 @@
 # The two commands are `make demo` and `make test`; each sets up what it needs the first time.
 
 UV_VERSION := 0.13.9
-UV := .venv/bin/uv
-PYTHON := .venv/bin/python
+# An environment for each interpreter that is asked for by PYTHON=, named by its version, beside the usual one.
+VENV := .venv$(if $(PYTHON),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
+UV := $(VENV)/bin/uv
+RUN := $(VENV)/bin/python
+DIST := dist
 
 # Bytecode that is not kept is compiled again at every start: TensorFlow then takes 12 s instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean chaos bench-queue bench-train bench-honesty
+.PHONY: demo test setup check format clean dist chaos bench-queue bench-train bench-honesty
 
 demo: setup
-	@$(PYTHON) -m demo
+	@$(RUN) -m demo
 
 test: check
-	@$(PYTHON) -m pytest
+	@$(RUN) -m pytest
 
 check: setup
-	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
-	@$(PYTHON) -m ruff check --quiet .
-	@$(PYTHON) -m mypy
+	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
+	@$(RUN) -m deptry worker
+	@$(RUN) -m deptry demo bench tests --ignore DEP002,DEP004
+
+# What is released: the wheel, and the packages that it was tested with, each by its hash.
+dist: setup
+	@rm -f $(DIST)/*.whl
+	@$(UV) build --quiet --wheel --out-dir $(DIST)
+	@$(UV) export --quiet --frozen --no-dev --no-emit-project --no-header --output-file $(DIST)/requirements.txt
 
 # The faults of `make test` for longer: workers killed every second for MINUTES, Postgres restarted twice.
 chaos: setup
-	@$(PYTHON) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --jobs 1000 --workers 8
+	@$(RUN) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --jobs 1000 --workers 8
 
 # Our queue beside others on one Postgres: latency, recovery and writes, in about eight minutes.
 bench-queue: setup
-	@$(PYTHON) -m bench.queue
+	@$(RUN) -m bench.queue
 
 # The training job beside the plain recipe on real photos: PHOTOS=folder WEIGHTS=file ARGS="--sets small".
 bench-train: setup
-	@$(PYTHON) -m bench.train "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
+	@$(RUN) -m bench.train "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
 
 # What models say of themselves beside what is found on photos that nobody showed them; arguments as above.
 bench-honesty: setup
-	@$(PYTHON) -m bench.honesty "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
+	@$(RUN) -m bench.honesty "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
 
 format: setup
-	@$(PYTHON) -m ruff format .
-	@$(PYTHON) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
 
-setup: .venv/ready
+setup: $(VENV)/ready
 
-.venv/ready: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --inexact --quiet
+$(VENV)/ready: pyproject.toml uv.lock | $(UV)
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --quiet
 	@touch $@
 
 # The first interpreter that really is one: version managers leave names on the PATH that do not run.
 $(UV):
-	@for python in python3.12 python3.11 python3; do \
-	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
-	    echo "Setting up .venv with $$($$python --version)"; \
-	    $$python -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	@for python in $(or $(PYTHON),python3.12 python3.11 python3.13 python3); do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	    echo "Setting up $(VENV) with $$($$python --version)"; \
+	    $$python -m venv $(VENV) && $(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	    exit $$?; \
 	  fi; \
-	done; echo 'Python 3.11 or 3.12 is needed, with its venv module; none was found on the PATH.' >&2; exit 1
+	done; \
+	echo 'Python 3.11, 3.12 or 3.13 is needed, with its venv module; $(or $(PYTHON),the PATH) has none.' >&2; exit 1
 
 clean:
-	rm -rf .venv node_modules demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* node_modules dist demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -17,6 +17,8 @@ import psycopg
 from worker.catalogue.rows import read_catalogue
 from worker.child.memory import be_killed_first, speaks_of_memory
 from worker.child.messages import (
+    PREPARE,
+    STANDBY,
     Ending,
     Failed,
     Finished,
@@ -26,7 +28,6 @@ from worker.child.messages import (
     decode_reconsider,
     encode,
 )
-from worker.daemon.child_process import PREPARE, STANDBY
 from worker.errors import FULL, ErrorCode, JobError, code_of
 from worker.job.job import Job
 from worker.job.outcome import Unchanged

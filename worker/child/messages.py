@@ -1,4 +1,4 @@
-"""What a training child and its daemon tell each other, one JSON line a message.
+"""The messages between a training child and its daemon, one JSON line each.
 
 The daemon sends a Job. The child answers with messages such as `["Advanced", {"percentage": 30, …}]`, the last of
 which is an ending. After a Finished it waits: for a Reconsider, which it answers with another ending, or for the
@@ -15,6 +15,9 @@ from worker.errors import ErrorCode
 from worker.job.job import ActiveModel, Job
 from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import Update
+
+# Arguments of a child: what it does before it has a job. It converts the backbone; to stand by, it imports as well.
+PREPARE, STANDBY = "prepare", "standby"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Ready:
-    """A child's word that everything it can do before it has a job is done, in so many seconds."""
+    """Everything that a child can do before it has a job is done; it took `seconds`."""
 
     seconds: float
 

@@ -11,6 +11,7 @@ from worker.cli.health import health
 from worker.cli.migrate import migrate
 from worker.cli.run import run
 from worker.cli.train import train
+from worker.cli.version import options
 from worker.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(options)
 for command in (run, train, migrate, health):
     app.command()(command)
 app.add_typer(models.app, name="models")

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from worker.child.memory import kills_by_kernel, speaks_of_memory
-from worker.child.messages import Failed, Message, Ready, Reconsider, decode, encode_job, encode_reconsider
+from worker.child.messages import (
+    PREPARE,
+    STANDBY,
+    Failed,
+    Message,
+    Ready,
+    Reconsider,
+    decode,
+    encode_job,
+    encode_reconsider,
+)
 from worker.cores import usable_cores
 from worker.errors import ErrorCode
 from worker.events import Event
@@ -22,8 +32,6 @@ LINE_LIMIT = 1 << 24
 GRACE_SECONDS = 1.5
 # What runs in the child, `python -m …`.
 MODULE = "worker.child"
-# What it is told to do before it has a job: convert the backbone if need be; import what takes long, too.
-PREPARE, STANDBY = "prepare", "standby"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 

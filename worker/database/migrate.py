@@ -14,7 +14,9 @@ from worker.errors import UserError
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+# A wheel has them inside the package, a checkout beside it.
+_INSTALLED = Path(__file__).parents[1] / "migrations"
+MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
 
 _FILE_NAME = re.compile(r"(?!0000)[0-9]{4}_[a-z0-9_]+")
 # A file that ended its transaction itself could be left half applied.
