@@ -7,6 +7,7 @@ class Event(StrEnum):
     """Names of log events; docs/logs.md says of each when it is written and with which fields."""
 
     WORKER_STARTED = "worker_started"
+    SETTINGS_UNKNOWN = "settings_unknown"
     WORKER_STOPPING = "worker_stopping"
     WORKER_STOPPED = "worker_stopped"
     DATABASE_LOST = "database_lost"

@@ -1,7 +1,10 @@
 """Settings, from the environment only. docs/settings.md is checked against these classes."""
 
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -119,6 +122,11 @@ class Settings(ModelSettings, HealthSettings):
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
+# A name that is at least this similar to one of ours is a slip of the keyboard.
+SIMILAR: Final = 0.85
+# What Kubernetes and Docker set for a service that happens to be called `database` or `storage`.
+_SERVICE: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
+
 
 def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
     """Read settings from the environment; what the command line gave goes first.
@@ -130,3 +138,17 @@ def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
     except ValidationError as error:
         faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
         raise UserError("The settings are wrong.\n" + "\n".join(f"  {fault}" for fault in faults)) from None
+
+
+def unknown_settings(names: Iterable[str]) -> dict[str, str]:
+    """Those environment variables that begin like a setting of ours or nearly have its name, and are none, each with
+    the most similar name of ours."""
+    known = {name.upper() for kind in (Settings, LogSettings) for name in kind.model_fields}
+    found: dict[str, str] = {}
+    for name in sorted({name.upper() for name in names} - known):
+        alike = [setting for setting in known if setting.split("_")[0] == name.split("_")[0]]
+        nearest = get_close_matches(name, sorted(alike), 1, cutoff=0) if "_" in name else []
+        nearest = nearest or get_close_matches(name, sorted(known), 1, cutoff=SIMILAR)
+        if nearest and not _SERVICE.fullmatch(name):
+            found[name] = nearest[0]
+    return found

@@ -28,7 +28,7 @@ from worker.queue.wakeup import Wakeup
 from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
 from worker.registry.prune import pruned, put_back
-from worker.settings import Settings
+from worker.settings import Settings, unknown_settings
 
 # A wrong database knows none of the folders, and there may be very many.
 NAMED_ORPHANS = 20
@@ -190,6 +190,8 @@ async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
             base_weights=settings.base_weights,
             lease_seconds=settings.lease_seconds,
         )
+        if unknown := unknown_settings(os.environ):
+            log.warning(Event.SETTINGS_UNKNOWN, did_you_mean=unknown)
         try:
             async with children:
                 yield daemon
