@@ -44,15 +44,17 @@ class Template:
         return cls(model, {name: values for group in groups for name, values in group.items()})
 
     def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
-        """The same graph with other values, float32, for the weights named, and `products` outputs.
+        """The same graph with other values for the weights named, and `products` outputs.
 
-        The head's shapes become those of its values, all others stay.
+        The head's shapes become those of its values, all others stay, and so does each weight's type. Raises
+        ValueError for a value that this type cannot hold.
         """
         model = copy.deepcopy(self.model)
         weights = dict(self.weights)
         for name, values in replacing.items():
-            shape = self.weights[name].shape
-            weights[name] = values.reshape(shape) if values.size == math.prod(shape) else values
+            stored = self.weights[name]
+            cast = _cast(name, values, stored.dtype)
+            weights[name] = cast.reshape(stored.shape) if cast.size == stored.size else cast
         shapes = {name: [int(size) for size in stored.shape] for name, stored in weights.items()}
         for group in model["weightsManifest"]:
             for entry in group["weights"]:
@@ -70,7 +72,9 @@ class Template:
         Raises ValueError for a value that the type cannot hold.
         """
         weights = {
-            name: _cast(name, stored, float_type) if np.issubdtype(stored.dtype, np.floating) else stored
+            name: _cast(name, stored, np.dtype(float_type))
+            if np.issubdtype(stored.dtype, np.floating)
+            else stored
             for name, stored in self.weights.items()
         }
         quantization = {"quantization": {"dtype": np.dtype(float_type).name, "original_dtype": "float32"}}
@@ -137,12 +141,10 @@ def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, 
     return bytes(filled)
 
 
-def _cast(name: str, stored: Stored, float_type: type[np.floating]) -> Stored:
-    cast = stored.astype(float_type)
+def _cast(name: str, values: Stored, dtype: np.dtype[Any]) -> Stored:
+    cast = values.astype(dtype)
     if not np.isfinite(cast).all():
-        raise ValueError(
-            f"a weight of {name} is beyond what {np.dtype(float_type).name} holds, or not a number"
-        )
+        raise ValueError(f"a weight of {name} is beyond what {dtype.name} holds, or not a number")
     return cast
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.backbone.architecture import NAME
 from worker.errors import ErrorCode, JobError
+from worker.photos.decode import SIDE
 
 IMAGENET, RANDOM = "imagenet", "random"
 FILE_NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
@@ -48,7 +49,7 @@ def download() -> None:
     import keras
 
     try:
-        keras.applications.MobileNetV2(include_top=False, input_shape=(224, 224, 3))
+        keras.applications.MobileNetV2(include_top=False, input_shape=(SIDE, SIDE, 3))
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise JobError(
             ErrorCode.BASE_WEIGHTS_UNAVAILABLE,

@@ -24,7 +24,7 @@ SHARES: Final = [(share, percent(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0
 
 
 def recall_by_product(products: Iterable[ProductAccuracy]) -> str | None:
-    """A bar a product, the worst first, and how many photos it rests on; the worst `MOST_BARS` of more."""
+    """Recall by product, the worst first, with the number of photos; the worst `MOST_BARS` products."""
     shown = worst(products)[:MOST_BARS]
     if not shown:
         return None
@@ -47,13 +47,13 @@ def recall_by_product(products: Iterable[ProductAccuracy]) -> str | None:
 
 
 def worst(products: Iterable[ProductAccuracy]) -> list[ProductAccuracy]:
-    """Those that were measured, the lowest recall first, and of equal ones that which rests on more photos."""
+    """The products that were measured: the lowest recall first, and among equals the one with more photos."""
     measured = [product for product in products if product.recall is not None]
     return sorted(measured, key=lambda product: (product.recall, -product.measured))
 
 
 def confusion_matrix(products: Sequence[ProductAccuracy]) -> str | None:
-    """A row a product, a column a product that its photos were taken for; none for more than `MOST_CELLS`."""
+    """Predictions by product: a row a product, a column a prediction; `None` for more than `MOST_CELLS`."""
     if len(products) > MOST_CELLS or not worst(products):
         return None
     count, side = len(products), min(26.0, 240 / len(products))
@@ -184,7 +184,7 @@ def training_curves(epochs: Sequence[EpochFinished]) -> str | None:
 
 
 def stage_times(stages: Sequence[tuple[str, float]]) -> str | None:
-    """A bar a stage: the seconds that it took. `stages` are names for people with seconds."""
+    """Seconds by stage. `stages` are names for people with seconds."""
     if not stages:
         return None
     rows = range(len(stages))
@@ -203,14 +203,14 @@ def stage_times(stages: Sequence[tuple[str, float]]) -> str | None:
 
 
 def _label(axes: "Axes", which: str, ticks: Sequence[tuple[float, str]], colour: str = SOFT) -> None:
-    """Names at places of an axis, without the little lines that only add to them."""
+    """Tick labels of an axis, without tick marks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_ticks([position for position, _ in ticks], [name for _, name in ticks])
     axis.set_tick_params(length=0, labelcolor=colour, labelsize=SMALL)
 
 
 def _legend(axes: "Axes", height: float) -> None:
-    """Above the axes, from their left edge on, in one row."""
+    """A legend above the axes, aligned to the left, in one row."""
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.12, height),

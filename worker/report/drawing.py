@@ -1,4 +1,8 @@
-"""Matplotlib's figures as SVG that stands inside a page: its colours are the page's, and so are its fonts."""
+"""Matplotlib's figures as SVG inside a page, with the page's colours and fonts.
+
+Matplotlib is kept, though it is large, because axes, ticks and legends are its business, and it writes text as text.
+All that is ours is to replace its colours by the page's variables, so that the figures follow the dark mode.
+"""
 
 import os
 import re
@@ -17,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH: Final = 360
-"""Of every figure, in points: about that of a phone, so that a point there is a pixel."""
+"""Of every figure, in points: about that of a phone, so that a point is a pixel there."""
 
-# Matplotlib knows no variables of style sheets: it draws with colours that nothing else has, replaced after.
+# Matplotlib knows no variables of style sheets: it draws with colours that nothing else has, which are then replaced.
 INK, SOFT, LINE, GOOD, BAD, GROUND = (f"#00000{number}" for number in range(1, 7))
 _VARIABLES: Final = {
     INK: "var(--ink)",
@@ -64,7 +68,7 @@ class Drawing:
         self.axes = axes
 
     def svg(self, description: str) -> str:
-        """An `<svg>` element without scripts, styles or addresses; `description` is for those who cannot see it."""
+        """An `<svg>` element without scripts, styles or addresses; `description` is its text for screen readers."""
         import matplotlib
 
         description = one_line(description)
@@ -99,7 +103,7 @@ def drawing(
 
 @contextmanager
 def _without_home() -> Iterator[None]:
-    """Import matplotlib as if nobody had ever used it: it looks for settings and keeps a list of all fonts.
+    """Import matplotlib without its folder of settings and its list of all fonts.
 
     Where it may not write it warns, and reading a machine's fonts takes seconds.
     """
@@ -118,7 +122,7 @@ def _without_home() -> Iterator[None]:
 
 
 def _make_inline(root: ElementTree.Element) -> None:
-    """Leave nothing that reaches out of the figure: matplotlib's own style sheet is for the whole page."""
+    """Remove what would reach out of the figure: matplotlib's style sheet is for the whole page."""
     for parent in root.iter():
         for child in list(parent):
             if child.tag.endswith(("}style", "}metadata")):

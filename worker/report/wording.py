@@ -1,4 +1,4 @@
-"""How the report says things: numbers, times, and names that may hold anything."""
+"""Wording of the report: titles, numbers, times, and names that may hold anything."""
 
 import math
 import re
@@ -47,7 +47,7 @@ PHASES: Final = {Phase.TRIAL: "trial", Phase.TUNING: "training of what is publis
 
 
 def readable(text: str) -> str:
-    """`text` with U+FFFD for what is no text: control characters and lone surrogates."""
+    """`text` with U+FFFD in place of control characters and lone surrogates."""
     return _NO_TEXT.sub("\ufffd", text)
 
 
@@ -56,7 +56,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """On one line of about `width` letters: what is left out is in the middle, as names differ at their ends."""
+    """`text` on one line of about `width` letters, cut in the middle, as names differ at their ends."""
     line = one_line(text)
     if _width(line) <= width:
         return line
