@@ -3,25 +3,24 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
 from worker.daemon.child_process import Children
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
+from worker.daemon.last_write import LastWrite
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.supervision import Interrupted, Supervision, supervised
-from worker.database.connection import OUTAGE, Database
-from worker.errors import CAUSES, ErrorCode, JobError, code_of
+from worker.database.connection import Database
+from worker.errors import JobError, code_of
 from worker.events import Event
 from worker.job.job import ActiveModel, Job
 from worker.job.options import parse_options
 from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import PERCENTAGES, Stage
-from worker.queue.jobs import CancelRequested, Claim, Connection, JobQueue, JobStatus, LeaseLost, Progress
+from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, Progress
 from worker.queue.lease import Lease
-from worker.queue.retry import HOLD, job_backoff
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.models import active
 from worker.settings import Settings
@@ -53,6 +52,10 @@ class Attempt:
     def claim(self) -> Claim:
         return self.lease.claim
 
+    @property
+    def last_write(self) -> LastWrite:
+        return LastWrite(self.database, self.queue, self.lease, self.log)
+
     async def run(self, shutdown: Shutdown) -> bool:
         """Train and deploy, or write into the row why not; true when the job completed."""
         # Renewal stops last, after the final write: until then the job must stay ours.
@@ -71,20 +74,20 @@ class Attempt:
         try:
             folder, job = self._prepare()
         except JobError as error:
-            await self._fail(Failed(error.code, error.message))
+            await self.last_write.fail(Failed(error.code, error.message), self.settings.retry_seconds)
             return False
         try:
             ended = await self._work(folder, job, keeping, shutdown)
         except CancelRequested:
-            await self._cancel()
+            await self.last_write.cancel()
             return False
         finally:
             discard(folder)
         match ended:
             case Failed():
-                await self._fail(ended)
+                await self.last_write.fail(ended, self.settings.retry_seconds)
             case Interrupted():
-                await self._release()
+                await self.last_write.release(self.settings.max_interruptions)
         return isinstance(ended, Completed)
 
     def _prepare(self) -> tuple[VersionFolder, Job]:
@@ -114,7 +117,7 @@ class Attempt:
         self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
     ) -> Ended:
         while True:
-            model = await self._write(active)
+            model = await self.last_write.write(active)
             job = replace(job, active=self._active_model(model and model.version))
             async with supervised(
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
@@ -152,7 +155,7 @@ class Attempt:
             )
 
         try:
-            await self._until_written(write)
+            await self.last_write.until_written(write)
         except OSError as error:
             return Failed(code_of(error), f"The model could not be published: {error}.")
         self._log_published(folder, trained)
@@ -163,7 +166,7 @@ class Attempt:
             await keep_active(self.database, self.queue, self.claim, version)
 
         try:
-            await self._until_written(write)
+            await self.last_write.until_written(write)
         except ActiveModelChanged as change:
             self._log_change(change)
             raise
@@ -191,68 +194,6 @@ class Attempt:
             skipped=trained.skipped,
             advice=len(trained.advice),
         )
-
-    async def _fail(self, failed: Failed) -> None:
-        fields: dict[str, Any] = {"error_code": failed.code, "error_message": failed.message}
-        if failed.trace:
-            fields["exception"] = failed.trace
-        if CAUSES[failed.code].may_pass and self.claim.attempt < self.claim.max_attempts:
-            delay = job_backoff(self.settings.retry_seconds).seconds(self.claim.attempt)
-            status = await self._write(
-                lambda connection: self.queue.retry(
-                    connection, self.claim, failed.code, failed.message, delay
-                )
-            )
-            self._log_end(
-                status, {JobStatus.PENDING: Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **fields
-            )
-        else:
-            status = await self._write(
-                lambda connection: self.queue.fail(connection, self.claim, failed.code, failed.message)
-            )
-            self._log_end(status, {}, **fields)
-
-    async def _cancel(self) -> None:
-        await self._write(lambda connection: self.queue.cancel(connection, self.claim))
-        self.log.info(Event.JOB_CANCELLED)
-
-    async def _release(self) -> None:
-        bound = self.settings.max_interruptions
-        status = await self._write(lambda connection: self.queue.release(connection, self.claim, bound))
-        fields = {"error_code": ErrorCode.INTERRUPTED_TOO_OFTEN} if status == JobStatus.FAILED else {}
-        self._log_end(status, {JobStatus.PENDING: Event.JOB_RELEASED}, **fields)
-
-    def _log_end(self, status: JobStatus, events: dict[JobStatus, Event], **fields: Any) -> None:
-        """Say what became of the job; a cancel that came just before goes first."""
-        ends = {JobStatus.FAILED: Event.JOB_FAILED, JobStatus.CANCELLED: Event.JOB_CANCELLED}
-        event = (events | ends)[status]
-        level = self.log.info
-        if fields:
-            level = self.log.error if status == JobStatus.FAILED else self.log.warning
-        level(event, **fields)
-
-    async def _write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
-        async def write() -> Any:
-            async with self.database.transaction() as connection:
-                return await statement(connection)
-
-        return await self._until_written(write)
-
-    async def _until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a final write while Postgres is away and the job must still be ours, and once more after that.
-
-        The last one finds out what became of a commit of which nobody heard; it cannot change another's job.
-        """
-        failures = 0
-        while True:
-            trusted = self.lease.trusted
-            try:
-                return await write()
-            except OUTAGE:
-                if not trusted:
-                    raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
-                failures += 1
-                await asyncio.sleep(HOLD.seconds(failures))
 
 
 def _not_activated(trained: TrainedModel) -> TrainedModel:

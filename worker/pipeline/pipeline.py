@@ -93,13 +93,11 @@ def train_model(
         budget = Budget(options.time_budget_seconds)
         store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
         extractor = Extractor(backbone, store, keep_tail_inputs=epochs > 0)
-        views = view_names(plan_views(extractor, dataset, recipe.views, options.profile, budget))
-        tracker.expect(job_seconds(len(dataset.photos), len(views), epochs))
+        views = plan_views(extractor, dataset, recipe.views, options.profile, budget)
+        tracker.expect(job_seconds(len(dataset.photos), views, epochs))
         extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
         store.prune()
-        skipped = (*extracted.dataset.skipped, *(other.dataset if other else negatives).skipped)
-        for photo in skipped:
-            notify(PhotoSkipped(photo.photo, photo.reason))
+        skipped = _notify_skipped(extracted.dataset, other.dataset if other else negatives, notify)
         trained = train(
             extracted,
             other,
@@ -116,18 +114,10 @@ def train_model(
         export(backbone, trained.model, job.folder)
         _export_held_out(backbone, trained, extracted.dataset, job)
 
+    took = timedelta(seconds=time.monotonic() - clock)
+    negatives_used = len(other.dataset.photos) if other else 0
     return Candidate(
-        job=job,
-        backbone=backbone,
-        extracted=extracted,
-        negatives=len(other.dataset.photos) if other else 0,
-        skipped=skipped,
-        trained=trained,
-        views=len(views),
-        fingerprint=made_of,
-        record=record,
-        tracker=tracker,
-        took=timedelta(seconds=time.monotonic() - clock),
+        job, backbone, extracted, negatives_used, skipped, trained, views, made_of, record, tracker, took
     )
 
 
@@ -147,7 +137,7 @@ def _extract(
     extractor: Extractor,
     dataset: Dataset,
     negatives: Dataset,
-    views: Sequence[str],
+    views: int,
     tracker: ProgressTracker,
     notify: Notify,
 ) -> tuple[Extracted, Extracted | None]:
@@ -157,10 +147,17 @@ def _extract(
     def step(done: int) -> None:
         tracker.step(done / photos, f"Looking at photos: {done} of {photos}", Phase.FEATURES)
 
-    extracted = extractor.extract(dataset, views, step)
+    extracted = extractor.extract(dataset, view_names(views), step)
     other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
-    notify(FeaturesReady(len(extracted.dataset.photos), photos * len(views), extracted.computed))
+    notify(FeaturesReady(len(extracted.dataset.photos), photos * views, extracted.computed))
     return extracted, other
+
+
+def _notify_skipped(dataset: Dataset, negatives: Dataset, notify: Notify) -> tuple[SkippedPhoto, ...]:
+    skipped = (*dataset.skipped, *negatives.skipped)
+    for photo in skipped:
+        notify(PhotoSkipped(photo.photo, photo.reason))
+    return skipped
 
 
 def _export_held_out(backbone: Backbone, trained: Trained, dataset: Dataset, job: Job) -> None:

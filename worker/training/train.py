@@ -113,9 +113,22 @@ def train(
 
     tuner = Tuner(tail, extracted.tail_inputs, split.labels)
     tuning = _FineTuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
+    return _fine_tune_unless_worse(tuning, split, known, chosen, head_alone, negatives, epochs, budget)
+
+
+def _fine_tune_unless_worse(
+    tuning: "_FineTuning",
+    split: _Split,
+    known: Mask,
+    chosen: ChosenHead,
+    head_alone: OutOfFold,
+    negatives: Extracted | None,
+    epochs: int,
+    budget: Budget,
+) -> Trained:
+    """Try fine-tuning without the held-out photos, and without the products that are not `known`; then do it."""
     trained_on = np.flatnonzero((split.folds != HELD_OUT_FOLD) & known[split.labels])
-    seconds = budget.left * TRIAL_COST / (1 + TRIAL_COST)
-    tried = tuning.run(Phase.TRIAL, trained_on, epochs, seconds)
+    tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
     mean = tuning.mean_features(trained_on)
@@ -130,13 +143,14 @@ def train(
     tuned = tuning.run(Phase.TUNING, everything, tried.epochs, budget.left)
     if tuned is None:
         return _head_alone(split, chosen, "there was no time to fine-tune after the trial")
+    measured = trial.measured
     return Trained(
         model=Model(trial.finished(tuned.head, tuning.mean_features(everything)), tuned.tail),
         held_out_model=Model(trial.finished(tried.head, mean).restricted_to(known), tried.tail),
         held_out_model_knows=known,
         held_out=split.held_out,
-        measured=chosen.measured.updated_with(trial.measured.expanded_to(known)),
-        rejection=choose_thresholds(trial.measured.max_logits, trial.measured.correct, trial.near, trial.far),
+        measured=chosen.measured.updated_with(measured.expanded_to(known)),
+        rejection=choose_thresholds(measured.max_logits, measured.correct, trial.near, trial.far),
         groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epochs",
         reason=outcome,

@@ -1,0 +1,96 @@
+"""The last write to a job's row that is not its completion: failed, to be tried again, cancelled or given back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from worker.child.messages import Failed
+from worker.database.connection import OUTAGE, Database
+from worker.errors import CAUSES, ErrorCode
+from worker.events import Event
+from worker.queue.jobs import Claim, Connection, JobQueue, JobStatus, LeaseLost
+from worker.queue.lease import Lease
+from worker.queue.retry import HOLD, job_backoff
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """Ends a claim in the row and in the log. Every method raises LeaseLost where the job is no longer ours."""
+
+    database: Database
+    queue: JobQueue
+    lease: Lease
+    log: Any
+
+    @property
+    def claim(self) -> Claim:
+        return self.lease.claim
+
+    async def fail(self, failed: Failed, retry_seconds: float) -> None:
+        """Put the job back where the error may pass and attempts are left; fail it otherwise."""
+        fields: dict[str, Any] = {"error_code": failed.code, "error_message": failed.message}
+        if failed.trace:
+            fields["exception"] = failed.trace
+        if CAUSES[failed.code].may_pass and self.claim.attempt < self.claim.max_attempts:
+            delay = job_backoff(retry_seconds).seconds(self.claim.attempt)
+            status = await self.write(
+                lambda connection: self.queue.retry(
+                    connection, self.claim, failed.code, failed.message, delay
+                )
+            )
+            self._log_end(
+                status, {JobStatus.PENDING: Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **fields
+            )
+        else:
+            status = await self.write(
+                lambda connection: self.queue.fail(connection, self.claim, failed.code, failed.message)
+            )
+            self._log_end(status, {}, **fields)
+
+    async def cancel(self) -> None:
+        """End the job as the backend asked."""
+        await self.write(lambda connection: self.queue.cancel(connection, self.claim))
+        self.log.info(Event.JOB_CANCELLED)
+
+    async def release(self, max_interruptions: int) -> None:
+        """Give the job back, because this worker was asked to stop."""
+        status = await self.write(
+            lambda connection: self.queue.release(connection, self.claim, max_interruptions)
+        )
+        fields = {"error_code": ErrorCode.INTERRUPTED_TOO_OFTEN} if status == JobStatus.FAILED else {}
+        self._log_end(status, {JobStatus.PENDING: Event.JOB_RELEASED}, **fields)
+
+    async def write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
+        """Run `statement` in a transaction of its own, as `until_written` does."""
+
+        async def write() -> Any:
+            async with self.database.transaction() as connection:
+                return await statement(connection)
+
+        return await self.until_written(write)
+
+    async def until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
+        """Repeat a final write while Postgres is away and the job must still be ours, and once more after that.
+
+        The last one finds out what became of a commit of which nobody heard; it cannot change another's job.
+        """
+        failures = 0
+        while True:
+            trusted = self.lease.trusted
+            try:
+                return await write()
+            except OUTAGE:
+                if not trusted:
+                    raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
+                failures += 1
+                await asyncio.sleep(HOLD.seconds(failures))
+
+    def _log_end(self, status: JobStatus, events: dict[JobStatus, Event], **fields: Any) -> None:
+        """Log what became of the job; a cancel that came just before goes first."""
+        ends = {JobStatus.FAILED: Event.JOB_FAILED, JobStatus.CANCELLED: Event.JOB_CANCELLED}
+        event = (events | ends)[status]
+        level = self.log.info
+        if fields:
+            level = self.log.error if status == JobStatus.FAILED else self.log.warning
+        level(event, **fields)
