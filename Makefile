@@ -8,13 +8,17 @@ PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean chaos bench-queue bench-train bench-honesty
+.PHONY: demo test test-unit setup check format clean chaos bench-queue bench-train bench-honesty
 
 demo: setup
 	@$(PYTHON) -m demo
 
 test: check
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto
+
+# What needs no Postgres, no TensorFlow and no browser: the tests of one module at a time, in seconds.
+test-unit: setup
+	@$(PYTHON) -m pytest -n auto tests/unit
 
 check: setup
 	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }

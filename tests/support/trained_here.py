@@ -1,4 +1,4 @@
-"""Runs the pipeline's stages in the test's own process, so that the model can be asked before its export."""
+"""Runs the pipeline's stages in a test's own process, so that the model can be asked as it was before its export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from worker.backbone.architecture import Layer, load_layers, save_layers
 from worker.catalogue.photo_files import CataloguePhoto
+
+VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,9 @@ def catalogue_of(photos: Path) -> list[CataloguePhoto]:
     ]
 
 
-def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
+def train_here(photos: Path, folder: Path, cache: Path) -> None:
     """Fine-tune on `photos` with random weights, and publish into `folder`."""
-    # TensorFlow takes seconds to import, and most tests do without it.
-    import tensorflow as tf
-
     from worker.backbone.cache import compiled_backbone
-    from worker.backbone.network import activations, as_tensors, features
     from worker.catalogue.dataset import prepare_dataset
     from worker.catalogue.photo_files import fetch_photos
     from worker.evaluation.metrics import evaluate
@@ -45,13 +44,12 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     from worker.pipeline.export import export
     from worker.pipeline.version_files import Description, deploy
     from worker.training.fine_tune import Tuner
-    from worker.training.heads import softmax
     from worker.training.train import Model
 
     storage = folder / "storage"
     storage.mkdir()
     (storage / "products").symlink_to(photos)
-    model = folder / "v1767225600_20260101"
+    model = folder / VERSION
     model.mkdir()
     backbone = compiled_backbone("random", cache)
     extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_activations=True)
@@ -88,10 +86,24 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
         views=1,
     )
     deploy(description, model)
-    tensors = as_tensors(backbone.layers | tuned.tail)
+    save_layers(tuned.tail | {"head": Layer(tuned.head.kernel, tuned.head.bias)}, folder / TUNED)
+
+
+def trained_here(folder: Path, cache: Path) -> TrainedHere:
+    """What `train_here` left in `folder`, in whichever process."""
 
     def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        photo = tf.constant(pixels.astype(np.float32))
-        return softmax(tuned.head.logits(features(tensors, activations(tensors, photo)).numpy()))
+        # TensorFlow takes seconds to import, and most tests do without it.
+        import tensorflow as tf
 
-    return TrainedHere(model, probabilities)
+        from worker.backbone.cache import compiled_backbone
+        from worker.backbone.network import activations, as_tensors, features
+        from worker.training.heads import Head, softmax
+
+        layers = load_layers(folder / TUNED)
+        tensors = as_tensors(compiled_backbone("random", cache).layers | layers)
+        head = Head(layers["head"].kernel, layers["head"].bias)
+        photo = tf.constant(pixels.astype(np.float32))
+        return softmax(head.logits(features(tensors, activations(tensors, photo)).numpy()))
+
+    return TrainedHere(folder / VERSION, probabilities)
