@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -17,6 +17,7 @@ from psycopg import sql
 from demo.draw_catalogue import draw_catalogue
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
+from tests.support.clock import Clock
 from tests.support.shared import Sharing, folder_of_all, made_once
 from tests.support.shop import Shop
 from tests.support.trained_here import TrainedHere, train_here, trained_here
@@ -32,10 +33,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(PROCESSES_PER_CORE * usable_cores(), MOST_PROCESSES)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Sharing:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     """Share out the tests in our own way, whatever `--dist` says, from the first folder to the last."""
     config.option.loadscopereorder = False
-    return Sharing(config)
+    return Sharing(config, log)
 
 
 class PostgresServer(Protocol):
@@ -87,6 +88,14 @@ def database(empty_database: str) -> str:
     """The connection string of a new database with our migrations applied."""
     migrate(empty_database, MIGRATIONS)
     return empty_database
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What all of this process take for the time that has passed."""
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,24 @@ from worker.job.progress import EpochFinished, Phase, Stage
 from worker.job.promotion import Comparison, Promotion
 from worker.report.page import Picture, Report
 
+SCRIPT = "<script>window.scripted = true</script>"
+HOSTILE = (
+    SCRIPT,
+    '" onerror="window.scripted = true" x="',
+    "' autofocus onfocus='window.scripted = true' '",
+    "</svg></style></title></script>" + SCRIPT,
+    "--><img src=x onerror='window.scripted = true'>",
+    "javascript:window.scripted=true",
+    "{{ 7 * 7 }}{% include 'x' %}",
+    "$\\frac{a}{b}$ x^2 $",
+    "\u202egnitset\u200b\u2066",
+    "tab\tline\nnull\0bell\x07\x1b[31m\ufffe\ud800",
+    "]]> &amp; &#60;script&#62; <![CDATA[",
+    "很长的名字没有空格" * 12,
+    "W" * 300,
+    "#000001: #000004; style=fill:#000005",
+)
+
 
 def skus(count: int) -> list[str]:
     return [f"SKU-{number:05}" for number in range(count)]
@@ -86,6 +104,22 @@ def unmeasured(report: Report) -> Report:
         suspects=(),
         advice=(),
         epochs=(),
+    )
+
+
+def hostile_report() -> Report:
+    """Products, files and all else are called what a page must not obey."""
+    report = made_report(HOSTILE, HOSTILE[::-1])
+    return replace(
+        report,
+        version=SCRIPT,
+        job_id=SCRIPT,
+        method=SCRIPT,
+        reason=HOSTILE[1],
+        options={SCRIPT: HOSTILE[1]},
+        skipped={SCRIPT: 2},
+        promotion=Promotion(False, SCRIPT, HOSTILE[1], None),
+        stages=((SCRIPT, 1.0),),
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tests.support.catalogues import catalogue_of
 from worker.backbone.architecture import Layer, load_layers, save_layers
-from worker.catalogue.photo_files import CataloguePhoto
 
 VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
 
@@ -20,15 +20,6 @@ class TrainedHere:
 
     folder: Path
     probabilities: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-
-
-def catalogue_of(photos: Path) -> list[CataloguePhoto]:
-    """A folder a product as a catalogue; the product's id is its SKU."""
-    return [
-        CataloguePhoto(folder.name, folder.name, f"The {folder.name}", file.name)
-        for folder in sorted(photos.iterdir())
-        for file in sorted(folder.iterdir())
-    ]
 
 
 def train_here(photos: Path, folder: Path, cache: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.trained_here import catalogue_of
+from tests.support.catalogues import catalogue_of
+from tests.support.clock import Clock
 from worker.backbone.cache import CompiledBackbone, compiled_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
@@ -16,9 +17,8 @@ from worker.errors import ErrorCode, JobError
 from worker.features.extraction import Extracted, Extractor
 from worker.features.store import FeatureStore
 from worker.job.options import Profile
-from worker.job.progress import Phase
 from worker.photos.augmentation import view_names
-from worker.training.budget import FEATURES_SHARE, RECIPES, Budget, plan_views, train_phases
+from worker.training.budget import Budget, plan_views
 
 
 @pytest.fixture(scope="module")
@@ -35,37 +35,6 @@ def dataset(drawn_photos: Path, tmp_path: Path) -> Dataset:
 @pytest.fixture
 def extractor(backbone: CompiledBackbone, tmp_path: Path) -> Extractor:
     return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_activations=True)
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("worker.training.budget.time.monotonic", clock)
-    return clock
-
-
-def test_a_budget_counts_down_and_without_seconds_there_is_always_time(clock: Clock) -> None:
-    budget, endless = Budget(60), Budget(None)
-    clock.now += 15
-    assert budget.left == 45
-    assert budget.fitting(10, 5.0) == 9
-    assert budget.fitting(3, 5.0) == 3
-    assert budget.fitting(10, 5.0, share=0.4) == 3
-    assert budget.fitting(10, 0.0) == 10
-    clock.now += 60
-    assert budget.left < 0
-    assert budget.fitting(10, 5.0) == 0
-    assert endless.left == math.inf
-    assert endless.fitting(10, 1e9) == 10
 
 
 def test_without_a_budget_nobody_looks_at_the_clock_or_a_photo(
@@ -146,15 +115,6 @@ def test_new_products_at_the_catalogues_end_are_not_overlooked(
     slow = slowed(extractor, clock, 1.0)
     # 16 photos are new; 8 of those that are looked at, which takes 24 seconds.
     assert plan_views(slow, dataset, 3, Profile.QUICK, Budget(24 + 16 * 2.4)) == 2
-
-
-def test_phases_take_longer_for_more_photos_and_only_those_that_there_will_be() -> None:
-    for recipe in RECIPES.values():
-        small, large = (train_phases(photos, recipe.views, recipe.epochs) for photos in (50, 5000))
-        assert list(small) == list(Phase)
-        assert sum(small.values()) < sum(large.values())
-        assert (small[Phase.TRIAL] > 0) == (small[Phase.TUNING] > 0) == (recipe.epochs > 0)
-    assert set(FEATURES_SHARE) == set(RECIPES) == set(Profile)
 
 
 @pytest.fixture(scope="module")
