@@ -11,13 +11,17 @@ DIST := dist
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test setup check format clean dist chaos bench-queue bench-train bench-honesty
+.PHONY: demo test test-unit setup check format clean dist chaos bench-queue bench-train bench-honesty
 
 demo: setup
 	@$(RUN) -m demo
 
 test: check
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n auto
+
+# What needs no Postgres, no TensorFlow and no browser: the tests of one module at a time, in seconds.
+test-unit: setup
+	@$(RUN) -m pytest -n auto tests/unit
 
 check: setup
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -17,9 +17,26 @@ from psycopg import sql
 from demo.draw_catalogue import draw_catalogue
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
+from tests.support.clock import Clock
+from tests.support.shared import Sharing, folder_of_all, made_once
 from tests.support.shop import Shop
-from tests.support.trained_here import TrainedHere, train_here
+from tests.support.trained_here import TrainedHere, train_here, trained_here
+from worker.cores import usable_cores
 from worker.database.migrate import MIGRATIONS, migrate
+
+# Most tests wait, for processes and for leases.
+PROCESSES_PER_CORE, MOST_PROCESSES = 2, 8
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means here."""
+    return min(PROCESSES_PER_CORE * usable_cores(), MOST_PROCESSES)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Share out the tests in our own way, whatever `--dist` says, from the first folder to the last."""
+    config.option.loadscopereorder = False
+    return Sharing(config, log)
 
 
 class PostgresServer(Protocol):
@@ -73,12 +90,19 @@ def database(empty_database: str) -> str:
     return empty_database
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What all of this process take for the time that has passed."""
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    return clock
+
+
 @pytest.fixture(scope="session")
 def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder a product: photos of four clearly different products, eight of each."""
-    folder = tmp_path_factory.mktemp("photos")
-    draw_catalogue(folder, products=4, photos=8)
-    return folder
+    folder = folder_of_all(tmp_path_factory) / "photos"
+    return made_once(folder, lambda empty: draw_catalogue(empty, products=4, photos=8))
 
 
 @pytest.fixture
@@ -90,19 +114,27 @@ def shop(database: str, drawn_photos: Path, tmp_path: Path) -> Shop:
     return shop
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cache of all workers of the run, so that the backbone is converted once."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = folder_of_all(tmp_path_factory) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_cache(cache: Path) -> Iterator[None]:
+    """Every worker that a test starts has that cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CACHE_PATH", str(folder))
-        yield folder
+        patch.setenv("CACHE_PATH", str(cache))
+        yield
 
 
 @pytest.fixture(scope="session")
 def trained(drawn_photos: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedHere:
-    """A model trained in this very process, published and not: what a browser gets must be the same."""
-    return train_here(drawn_photos, tmp_path_factory.mktemp("published"), cache)
+    """A model that the tests trained themselves, published and not: what a browser gets must be the same."""
+    folder = folder_of_all(tmp_path_factory) / "published"
+    return trained_here(made_once(folder, lambda empty: train_here(drawn_photos, empty, cache)), cache)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from worker.database.migrate import MIGRATIONS, MigrationError, migrate
-from worker.errors import JobError
-from worker.job.options import Options, Promote, parse_options
+from worker.job.options import Options
 from worker.job.progress import PERCENTAGES, Stage
 
 CONTRACT = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
@@ -77,30 +76,6 @@ def allowed(rule: dict[str, Any], enums: dict[str, Any]) -> str:
         return NAMED_RANGES[rule["type"]]
     least = rule.get("minimum", rule.get("exclusiveMinimum"))
     return f"{least:g} to {rule['maximum']:.0f}"
-
-
-def test_options_come_as_json_has_them() -> None:
-    sent = '{"profile": "quick", "promote": "never", "force": true, "negatives": ["A-1", "B-2"]}'
-    options = parse_options(json.loads(sent))
-    assert (options.promote, options.force, options.negatives) == (Promote.NEVER, True, ("A-1", "B-2"))
-    assert options.model_dump(mode="json").items() >= json.loads(sent).items()
-
-
-@pytest.mark.parametrize(
-    ("options", "key"),
-    [
-        ({"promote": "sometimes"}, "promote"),
-        ({"force": "yes"}, "force"),
-        ({"force": 1}, "force"),
-        ({"negatives": "A-1"}, "negatives"),
-        ({"negatives": {"A-1": 1}}, "negatives"),
-        ({"negatives": ["A-1", 7]}, "negatives.1"),
-        ({"negatives": None}, "negatives"),
-    ],
-)
-def test_an_option_of_another_type_is_refused_by_its_name(options: dict[str, Any], key: str) -> None:
-    with pytest.raises(JobError, match=f"wrong: {key}:"):
-        parse_options(options)
 
 
 def test_the_document_lists_every_stage_in_order() -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -280,10 +279,3 @@ def completed(shop: Shop) -> Any:
     with shop.connect() as connection:
         connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Completed'""")
     return job_id
-
-
-def test_progress_goes_forward_by_stages() -> None:
-    from worker.job.progress import PERCENTAGES
-
-    spans = list(PERCENTAGES.values())
-    assert all(a.last <= b.first for a, b in pairwise(spans))

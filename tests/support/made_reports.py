@@ -18,6 +18,24 @@ from worker.job.promotion import Comparison, Promotion
 from worker.photos.unreadable import SkipReason
 from worker.report.description import ModelDescription, Picture
 
+SCRIPT = "<script>window.scripted = true</script>"
+HOSTILE = (
+    SCRIPT,
+    '" onerror="window.scripted = true" x="',
+    "' autofocus onfocus='window.scripted = true' '",
+    "</svg></style></title></script>" + SCRIPT,
+    "--><img src=x onerror='window.scripted = true'>",
+    "javascript:window.scripted=true",
+    "{{ 7 * 7 }}{% include 'x' %}",
+    "$\\frac{a}{b}$ x^2 $",
+    "\u202egnitset\u200b\u2066",
+    "tab\tline\nnull\0bell\x07\x1b[31m\ufffe\ud800",
+    "]]> &amp; &#60;script&#62; <![CDATA[",
+    "很长的名字没有空格" * 12,
+    "W" * 300,
+    "#000001: #000004; style=fill:#000005",
+)
+
 
 def skus(count: int) -> list[str]:
     return [f"SKU-{number:05}" for number in range(count)]
@@ -90,6 +108,20 @@ def unmeasured(report: ModelDescription) -> ModelDescription:
         suspects=(),
         advice=(),
         epochs=(),
+    )
+
+
+def hostile_report() -> ModelDescription:
+    """Products, files and all else are called what a page must not obey."""
+    report = made_report(HOSTILE, HOSTILE[::-1])
+    return replace(
+        report,
+        version=SCRIPT,
+        job_id=SCRIPT,
+        method=SCRIPT,
+        reason=HOSTILE[1],
+        options=Options(negatives=(SCRIPT, HOSTILE[1])),
+        promotion=Promotion(False, SCRIPT, HOSTILE[1], None),
     )
 
 

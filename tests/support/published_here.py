@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.support.trained_here import catalogue_of
+from tests.support.catalogues import catalogue_of
 from worker.catalogue.photo_files import CataloguePhoto
 from worker.job.job import ActiveModel, Job
 from worker.job.options import Options, Profile

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,17 @@ def write_folder(folder: Path) -> Path:
         (folder / name).write_bytes(content)
         recorded[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (folder / "metadata.json").write_text(json.dumps({"version": folder.name, "files": recorded}))
+    return folder
+
+
+def aged(folder: Path, hours: float, metadata: str = "") -> Path:
+    """A folder that nobody has written to for so many hours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text("{}")
+    if metadata:
+        (folder / "metadata.json").write_text(metadata)
+    then = time.time() - 3600 * hours
+    os.utime(folder, (then, then))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Runs the pipeline's stages in the test's own process, so that the model can be asked before its export."""
+"""Runs the pipeline's stages in a test's own process, so that the model can be asked as it was before its export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from worker.catalogue.photo_files import CataloguePhoto
+from tests.support.catalogues import catalogue_of
+from worker.backbone.architecture import Layer, load_layers, save_layers
+
+VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
 
 
 @dataclass(frozen=True)
@@ -19,23 +22,9 @@ class TrainedHere:
     probabilities: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 
-def catalogue_of(photos: Path) -> list[CataloguePhoto]:
-    """A folder a product as a catalogue; the product's id is its SKU."""
-    return [
-        CataloguePhoto(folder.name, folder.name, f"The {folder.name}", file.name)
-        for folder in sorted(photos.iterdir())
-        for file in sorted(folder.iterdir())
-    ]
-
-
-def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
+def train_here(photos: Path, folder: Path, cache: Path) -> None:
     """Fine-tune on `photos` with random weights, and publish into `folder`."""
-    # TensorFlow takes seconds to import, and most tests do without it.
-    import tensorflow as tf
-
-    from worker.arrays import softmax
     from worker.backbone.cache import cached_backbone
-    from worker.backbone.network import as_tensors, run_tail, run_trunk
     from worker.catalogue.dataset import prepare_dataset
     from worker.catalogue.photo_files import fetch_photos
     from worker.evaluation.metrics import evaluate
@@ -52,7 +41,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     storage = folder / "storage"
     storage.mkdir()
     (storage / "products").symlink_to(photos)
-    model = folder / "v1767225600_20260101"
+    model = folder / VERSION
     model.mkdir()
     backbone = cached_backbone("random", cache)
     extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_tail_inputs=True)
@@ -93,10 +82,25 @@ def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
         stages=(),
     )
     write_version(description, model)
-    tensors = as_tensors(backbone.layers | tuned.tail)
+    save_layers(tuned.tail | {"head": Layer(tuned.head.kernel, tuned.head.bias)}, folder / TUNED)
+
+
+def trained_here(folder: Path, cache: Path) -> TrainedHere:
+    """What `train_here` left in `folder`, in whichever process."""
 
     def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        photo = tf.constant(pixels.astype(np.float32))
-        return softmax(tuned.head.logits(run_tail(tensors, run_trunk(tensors, photo)).numpy()))
+        # TensorFlow takes seconds to import, and most tests do without it.
+        import tensorflow as tf
 
-    return TrainedHere(model, probabilities)
+        from worker.arrays import softmax
+        from worker.backbone.cache import cached_backbone
+        from worker.backbone.network import as_tensors, run_tail, run_trunk
+        from worker.training.heads import Head
+
+        layers = load_layers(folder / TUNED)
+        tensors = as_tensors(cached_backbone("random", cache).layers | layers)
+        head = Head(layers["head"].kernel, layers["head"].bias)
+        photo = tf.constant(pixels.astype(np.float32))
+        return softmax(head.logits(run_tail(tensors, run_trunk(tensors, photo)).numpy()))
+
+    return TrainedHere(folder / VERSION, probabilities)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone import weights as weights_module
 from worker.backbone.architecture import (
     FEATURES,
     TAIL,
@@ -31,7 +30,6 @@ from worker.backbone.backbone import ENGINE, FACTS, LAYERS, TEMPLATE, Backbone, 
 from worker.backbone.cache import CHECKSUMS, cached_backbone
 from worker.backbone.engine import litert_engine
 from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
-from worker.backbone.weights import FILE_NAME, find_weights
 from worker.errors import ErrorCode, JobError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -162,7 +160,7 @@ def test_the_engine_holds_every_layer_at_an_offset_of_its_own(backbone: Backbone
     assert fill_engine(engine, offsets, layers) == engine
 
 
-def test_layers_that_are_all_alike_are_compiled(backbone: Backbone, tmp_path: Path) -> None:
+def test_layers_that_are_all_alike_are_converted(backbone: Backbone, tmp_path: Path) -> None:
     zeros = {
         name: Layer(np.zeros_like(layer.kernel), np.zeros_like(layer.bias))
         for name, layer in backbone.layers.items()
@@ -291,17 +289,6 @@ def test_a_damaged_backbone_is_not_used_but_compiled_again(
         cached_backbone("random", own_cache)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(JobError) as raised:
-        cached_backbone(str(tmp_path / "no.h5"), tmp_path / "cache")
-    assert raised.value.code == ErrorCode.BASE_WEIGHTS_UNAVAILABLE
-    assert str(tmp_path / "no.h5") in raised.value.message
-    assert FILE_NAME in raised.value.message
-    with pytest.raises(JobError):
-        find_weights(str(tmp_path))
-    assert not (tmp_path / "cache").exists()
-
-
 def test_a_file_of_something_else_is_told_and_leaves_no_backbone(tmp_path: Path) -> None:
     wrong = tmp_path / "weights.h5"
     wrong.write_text("no weights")
@@ -312,21 +299,3 @@ def test_a_file_of_something_else_is_told_and_leaves_no_backbone(tmp_path: Path)
     assert list((tmp_path / "cache" / "backbones").glob("*/")) == list(
         (tmp_path / "cache" / "backbones").glob("*.unfinished/")
     )
-
-
-def test_weights_are_known_by_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    assert find_weights("imagenet") is None
-    here, there = tmp_path / "keras" / "models" / FILE_NAME, tmp_path / "own.h5"
-    here.parent.mkdir(parents=True)
-    for file in (here, there):
-        file.write_bytes(b"weights")
-    found = [find_weights("imagenet"), find_weights(str(there))]
-    assert [weights.path if weights else None for weights in found] == [here, there]
-    assert len({weights.sha256 for weights in found if weights}) == 1
-    there.write_bytes(b"others")
-    changed = find_weights(str(there))
-    assert changed
-    assert found[1]
-    assert changed.sha256 != found[1].sha256
-    assert str(here.parent) in weights_module.not_kept().message

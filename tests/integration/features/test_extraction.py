@@ -1,7 +1,6 @@
 """Features are computed once for each content and view, and what they rest on never gets mixed up."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,22 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
 
-from tests.support.trained_here import catalogue_of
+from tests.support.catalogues import catalogue_of
 from worker.backbone.architecture import FEATURES, TAIL_INPUT
 from worker.backbone.backbone import FORMAT, Backbone
 from worker.backbone.cache import cached_backbone
 from worker.backbone.engine import litert_engine, make_engine, tensorflow_engine
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
-from worker.cores import usable_cores
 from worker.errors import ErrorCode, JobError
 from worker.features.extraction import Extracted, Extractor
 from worker.features.scratch import Scratch
 from worker.features.store import FeatureStore
-from worker.photos.augmentation import DEFINITION as VIEWS_RECIPE
-from worker.photos.augmentation import make_view, view_names
+from worker.photos.augmentation import DEFINITION as AUGMENTATION
+from worker.photos.augmentation import view_names
 from worker.photos.decode import PREPARATION, SIDE, decode_photo, open_photo
 from worker.photos.facts import photo_facts
 from worker.photos.unreadable import SkipReason
@@ -136,7 +133,7 @@ def test_other_weights_recipes_and_backbones_are_never_mixed_up(
     assert extract(others, store, dataset, ("whole",)).computed == 12
     changes: list[tuple[str, object]] = [
         ("worker.features.extraction.PREPARATION", {**PREPARATION, "fit": "cropped"}),
-        ("worker.photos.augmentation.DEFINITION", {**VIEWS_RECIPE, "stretch": 0.5}),
+        ("worker.photos.augmentation.DEFINITION", {**AUGMENTATION, "stretch": 0.5}),
         ("worker.features.extraction.FORMAT", FORMAT + 1),
     ]
     for changed, value in changes:
@@ -338,127 +335,3 @@ def test_tensorflow_on_a_gpu_agrees_with_litert(backbone: Backbone, drawn_photos
     views = np.stack([decode_photo(file) for file in sorted(drawn_photos.rglob("*.jpg"))[:4]])
     on_gpu, expected = make_engine(backbone)(views), litert_engine(backbone)(views)
     assert np.abs(on_gpu.features.astype(np.float32) - expected.features).max() <= 1e-2
-
-
-def test_views_are_of_the_content_and_the_name_and_of_nothing_else(drawn_photos: Path) -> None:
-    path, other, *_ = sorted(drawn_photos.rglob("*.jpg"))
-    photo = open_photo(path, path.read_bytes())
-    names = view_names(6)
-    assert names[0] == "whole"
-    assert len(set(names)) == 6
-    views = [make_view(photo, "ab" * 32, name) for name in names]
-    assert np.array_equal(views[0], decode_photo(path))
-    again = open_photo(other, path.read_bytes())
-    for name, view in zip(names, views, strict=True):
-        assert view.shape == (SIDE, SIDE, 3)
-        assert np.array_equal(view, make_view(again, "ab" * 32, name))
-    assert len({view.tobytes() for view in views}) == 6
-    assert not np.array_equal(views[1], make_view(photo, "cd" * 32, names[1]))
-    assert view_names(9)[:6] == names
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 700), (2500, 3), (451, 449)])
-def test_a_photo_of_any_shape_has_views(size: tuple[int, int], tmp_path: Path) -> None:
-    Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "photo.png")
-    photo = open_photo(tmp_path / "photo.png", (tmp_path / "photo.png").read_bytes())
-    for name in view_names(12):
-        view = make_view(photo, "ef" * 32, name)
-        assert view.shape == (SIDE, SIDE, 3)
-        assert np.ptp(view, axis=(0, 1)).max() <= 1, "one colour stays one colour"
-
-
-def test_scratch_keeps_rows_and_gives_them_in_any_order() -> None:
-    random = np.random.default_rng(0)
-    rows = random.normal(size=(20, 3, 4, 5)).astype(np.float16)
-    scratch = Scratch(20, (3, 4, 5), np.float16)
-    for place in random.permutation(20):
-        scratch.write(int(place), rows[place])
-    assert (len(scratch), scratch.shape) == (20, (20, 3, 4, 5))
-    order = np.array([7, 0, 19, 7])
-    assert np.array_equal(scratch.read(order), rows[order])
-    assert np.array_equal(scratch.read([3]), rows[3:4])
-    columns = np.array([2, 0, 1, 1])
-    assert np.array_equal(scratch.read_at(order, columns), rows[order, columns])
-    assert scratch.read(np.zeros(0, np.int64)).shape == (0, 3, 4, 5)
-
-
-def test_scratch_converts_what_is_written_and_replaces_it() -> None:
-    scratch = Scratch(2, (2, 3), np.float16)
-    wide = np.arange(12, dtype=np.float64).reshape(4, 3)
-    scratch.write(0, wide[:2])
-    scratch.write(1, wide[::2])
-    assert np.array_equal(scratch.read([0, 1]), np.stack([wide[:2], wide[::2]]))
-    scratch.write(0, wide[2:])
-    assert np.array_equal(scratch.read([0, 1]), np.stack([wide[2:], wide[::2]]))
-    with pytest.raises(IndexError):
-        scratch.write(2, wide[:2])
-    with pytest.raises(IndexError):
-        scratch.read([2])
-
-
-def test_some_rows_of_scratch_are_the_same_file_and_stay_when_the_whole_is_gone() -> None:
-    scratch = Scratch(6, (2, 1), np.float32)
-    for row in range(6):
-        scratch.write(row, np.array([[row], [-row]]))
-    part = scratch.only(np.array([5, 1, 3]))
-    assert (len(part), part.shape) == (3, (3, 2, 1))
-    assert part.read([0, 1, 2])[:, 0, 0].tolist() == [5, 1, 3]
-    less = part.only(np.array([2, 0]))
-    assert less.read_at(np.array([0, 1]), np.array([1, 0])).tolist() == [[-3], [5]]
-    less.write(0, np.array([[30], [31]]))
-    assert scratch.read([3])[0].tolist() == [[30], [31]]
-    assert len(scratch) == 6
-    del scratch, part
-    assert less.read([1])[0].tolist() == [[5], [-5]]
-
-
-def v2(folder: Path, text: str) -> None:
-    (folder / "cpu.max").write_text(text)
-
-
-def v1(folder: Path, text: str) -> None:
-    quota, _, period = text.partition(" ")
-    (folder / "cpu").mkdir()
-    (folder / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
-    if period:
-        (folder / "cpu" / "cpu.cfs_period_us").write_text(f"{period}\n")
-
-
-@pytest.mark.parametrize("write", [v2, v1])
-@pytest.mark.parametrize(
-    ("limit", "cores"),
-    [
-        ("100000 100000", 1),
-        ("50000 100000", 1),
-        ("1000 100000", 1),
-        ("150000 100000", 2),
-        ("6400000 100000", None),
-        ("-1 100000", None),
-        ("0 100000", None),
-        ("100000 0", None),
-        ("100000", None),
-        ("many 100000", None),
-        ("", None),
-    ],
-)
-def test_a_containers_cpu_limit_counts(
-    write: Callable[[Path, str], None], limit: str, cores: int | None, tmp_path: Path
-) -> None:
-    """`None` stands for no limit: as many as the scheduler allows."""
-    allowed = usable_cores(tmp_path / "nowhere")
-    assert allowed >= 1
-    write(tmp_path, limit)
-    assert usable_cores(tmp_path) == min(allowed, cores or allowed)
-
-
-def test_no_limit_and_files_that_are_none_count_as_no_limit(tmp_path: Path) -> None:
-    allowed = usable_cores(tmp_path)
-    v2(tmp_path, "max 100000\n")
-    assert usable_cores(tmp_path) == allowed
-    (tmp_path / "cpu.max").write_bytes(b"\xff\xfe\0")
-    assert usable_cores(tmp_path) == allowed
-    (tmp_path / "cpu.max").unlink()
-    (tmp_path / "cpu.max").mkdir()
-    assert usable_cores(tmp_path) == allowed
-    v1(tmp_path, "1000 100000")
-    assert usable_cores(tmp_path) == 1

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.trained_here import catalogue_of
+from tests.support.catalogues import catalogue_of
+from tests.support.clock import Clock
 from worker.backbone.backbone import Backbone
 from worker.backbone.cache import cached_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
@@ -35,37 +36,6 @@ def dataset(drawn_photos: Path, tmp_path: Path) -> Dataset:
 @pytest.fixture
 def extractor(backbone: Backbone, tmp_path: Path) -> Extractor:
     return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_tail_inputs=True)
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("worker.training.budget.time.monotonic", clock)
-    return clock
-
-
-def test_a_budget_counts_down_and_without_seconds_there_is_always_time(clock: Clock) -> None:
-    budget, endless = Budget(60), Budget(None)
-    clock.now += 15
-    assert budget.left == 45
-    assert budget.fitting(10, 5.0) == 9
-    assert budget.fitting(3, 5.0) == 3
-    assert budget.fitting(10, 5.0, share=0.4) == 3
-    assert budget.fitting(10, 0.0) == 10
-    clock.now += 60
-    assert budget.left < 0
-    assert budget.fitting(10, 5.0) == 0
-    assert endless.left == math.inf
-    assert endless.fitting(10, 1e9) == 10
 
 
 def test_without_a_budget_nobody_looks_at_the_clock_or_a_photo(

@@ -2,9 +2,8 @@
 
 import random
 from collections.abc import Callable
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -194,18 +193,3 @@ def test_secrets_are_found_in_every_way_they_are_written() -> None:
     )
     assert secrets_of("host=h user=u") == []
     assert secrets_of("password=plain") == ["plain"]
-
-
-def test_each_kind_connects(empty_database: str) -> None:
-    parts = urlsplit(empty_database)
-    user, password, name = (unquote(part or "") for part in (parts.username, parts.password, parts.path[1:]))
-    libpq = make_conninfo(host=parts.hostname, port=parts.port, dbname=name, user=user, password=password)
-    npgsql = f'Host={parts.hostname};Port={parts.port or 5432};Database={name};User Id={user};Password="{password}"'
-    npgsql += ";Search Path='\"a b\", public';Timezone=Asia/Tokyo;Pooling=true;Timeout=5"
-    for text in (empty_database, libpq, npgsql):
-        with psycopg.connect(to_conninfo(text)) as connection:
-            found = connection.execute("SELECT current_user::text, current_database()::text").fetchone()
-            assert found == (user, name)
-            shown = connection.execute("SELECT current_setting('search_path'), current_setting('TimeZone')")
-            if text == npgsql:
-                assert shown.fetchone() == ('"a b", public', "Asia/Tokyo")

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from worker.database.sql import InvalidQueriesError, Queries, UnknownQueryError, load_queries
+from worker.database.sql import InvalidQueriesError, UnknownQueryError, load_queries
 
 
 def written(folder: Path, text: str) -> Path:
@@ -58,9 +57,3 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path: Path, text: str
     path = written(tmp_path, text)
     with pytest.raises(InvalidQueriesError, match=f"^{path}, {message}"):
         load_queries(path)
-
-
-def test_psycopg_runs_them(tmp_path: Path, empty_database: str) -> None:
-    queries: Queries = load_queries(written(tmp_path, GOOD))
-    with psycopg.connect(empty_database) as connection:
-        assert connection.execute(queries["claim_job"], {"number": 7}).fetchone() == (7, "é")

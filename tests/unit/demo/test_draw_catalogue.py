@@ -27,20 +27,20 @@ def portrait(product: Product) -> npt.NDArray[np.float64]:
 
 
 def test_every_photo_is_written_and_readable(tmp_path: Path) -> None:
-    draw_catalogue(tmp_path / "shop", photos=2, held_out=1, held_out_folder=tmp_path / "held out")
+    draw_catalogue(tmp_path / "shop", photos=1, held_out=1, held_out_folder=tmp_path / "held out")
     shop, held_out = files(tmp_path / "shop"), files(tmp_path / "held out")
-    assert len(shop) == 24
+    assert len(shop) == 12
     assert len(held_out) == 12
     assert shop.keys().isdisjoint(held_out)
     for product in PRODUCTS:
-        assert {f"{product.sku}/{product.name}_01.jpg", f"{product.sku}/{product.name}_02.jpg"} <= shop.keys()
-        assert f"{product.sku}/{product.name}_03.jpg" in held_out
+        assert f"{product.sku}/{product.name}_01.jpg" in shop
+        assert f"{product.sku}/{product.name}_02.jpg" in held_out
     for path in [*(tmp_path / "shop").rglob("*.jpg"), *(tmp_path / "held out").rglob("*.jpg")]:
         with Image.open(path) as photo:
             assert photo.format == "JPEG"
             assert photo.size in (LANDSCAPE, PORTRAIT)
             assert np.asarray(photo).std() > 15
-    assert len({*shop.values(), *held_out.values()}) == 36
+    assert len({*shop.values(), *held_out.values()}) == 24
 
 
 def test_the_seed_decides_everything(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import psycopg
 import pytest
 from scipy.stats import binomtest
 
@@ -333,14 +332,6 @@ def test_the_column_holds_what_fits_whatever_the_skus_are(seed: int) -> None:
         for product in told["by_product"]:
             others = [other.sku for other in known[product["sku"]].confused_with]
             assert product["confused_with"] == others[:3]
-
-
-def test_postgres_counts_the_characters_alike(database: str) -> None:
-    with psycopg.connect(database) as connection:
-        for seed in range(12):
-            text = accuracy_metrics(drawn(seed))
-            row = connection.execute("SELECT %s::varchar(2000), %s::jsonb", (text, text)).fetchone()
-            assert row == (text, json.loads(text))
 
 
 def test_letters_of_any_language_take_the_room_of_one() -> None:

@@ -42,11 +42,11 @@ def refusal(folder: Path, data: bytes) -> SkipReason:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("part", [0.03, 0.5, 0.9])
-def test_truncated(tmp_path: Path, kind: str, part: float) -> None:
+def test_truncated(tmp_path: Path, kind: str) -> None:
     data = encoded(noise(200, 200), kind)
-    assert refusal(tmp_path, data[: int(len(data) * part)]) is SkipReason.TRUNCATED
-    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    for part in (0.03, 0.5, 0.9):
+        assert refusal(tmp_path, data[: int(len(data) * part)]) is SkipReason.TRUNCATED, part
+        assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -80,9 +80,9 @@ def test_photos_of_different_products_are_no_copies() -> None:
     photos = [
         saved(draw_photo(product, np.random.default_rng([9, number, angle])))
         for number, product in enumerate(PRODUCTS)
-        for angle in range(4)
+        for angle in range(2)
     ]
-    assert all(one // 4 == other // 4 for one, other in near_copies(hashes_of(photos)))
+    assert all(one // 2 == other // 2 for one, other in near_copies(hashes_of(photos)))
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, DISTANCE, 7, 13])

@@ -1,6 +1,5 @@
 """The measures of `make bench-honesty` are what they are defined to be, and its scenes the same every time."""
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,10 +10,7 @@ import pytest
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, auroc, calibration_error, measure
 from bench.honesty.scenes import SCENES, SIZE, draw_scene, draw_scenes
-from worker.backbone.cache import cached_backbone
-from worker.backbone.template import Template
 from worker.evaluation import metrics, thresholds
-from worker.registry.folder import METADATA
 
 RANDOM = np.random.default_rng(3)
 
@@ -87,23 +83,6 @@ def test_claims_are_read_as_the_worker_writes_them() -> None:
     assert claims["passed"]["accept"]["score"] == rejection.accept.score
     nothing = reported({"accuracy": accuracy, "rejection": None})
     assert (nothing["near_auroc"], nothing["passed"]) == (None, {})
-
-
-def test_the_score_is_read_before_probabilities_forget_it(
-    published_model: Path, cache: Path, tmp_path: Path
-) -> None:
-    # TensorFlow takes seconds to import, and most tests do without it.
-    from bench.published import load_published
-
-    bias = cached_backbone("random", cache).facts.slots["head/bias"]
-    template = Template.read(published_model)
-    raised = template.weights[bias].astype(np.float32) + 3
-    template.with_weights({bias: raised}, products=raised.size).write(tmp_path)
-    shutil.copy(published_model / METADATA, tmp_path)
-    pixels = RANDOM.integers(0, 256, (3, 224, 224, 3), np.uint8)
-    one, other = load_published(published_model), load_published(tmp_path)
-    assert np.abs(one.predict(pixels) - other.predict(pixels)).max() < 1e-2
-    assert other.scores(pixels) - one.scores(pixels) == pytest.approx(3, abs=1e-2)
 
 
 def test_scenes_are_the_same_every_time(tmp_path: Path) -> None:

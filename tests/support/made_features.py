@@ -1,0 +1,54 @@
+"""Features made up for heads to tell apart, or not."""
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.arrays import Floats, Labels
+from worker.features.scratch import Scratch
+from worker.training.folds import FOLDS
+
+
+def examples(counts: list[int], size: int = 12, spread: float = 1.0, seed: int = 0) -> tuple[Floats, Labels]:
+    """So many examples of each product around a mean of its own, in an order of no meaning."""
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.repeat(np.arange(len(counts)), counts))
+    means = random.normal(size=(len(counts), size))
+    mixed = random.normal(size=(size, size)) / np.sqrt(size)
+    noise = random.normal(size=(len(labels), size)) @ mixed
+    return (means[labels] + spread * noise).astype(np.float32), labels
+
+
+def kept(features: npt.NDArray[np.floating]) -> Scratch:
+    """Of `[photos, views, n]`."""
+    scratch = Scratch(len(features), features.shape[1:], np.float16)
+    for row, views in enumerate(features):
+        scratch.write(row, views.astype(np.float16))
+    return scratch
+
+
+def dealt(photos: int, size: int = 1) -> Labels:
+    """Folds of groups of so many photos, one group after the other."""
+    return np.arange(photos) // size % FOLDS
+
+
+def nothing(size: int) -> Floats:
+    """No photos of other things."""
+    return np.zeros((0, size), np.float32)
+
+
+def likes(kind: str, size: int) -> tuple[Floats, Labels]:
+    """Features as alike as photos can be, of the length and sign that the backbone's have."""
+    random = np.random.default_rng(0)
+    unlike = np.sqrt(random.exponential(size=(12, size)))
+    unlike *= np.sqrt(3) / np.linalg.norm(unlike, axis=1, keepdims=True)
+    match kind:
+        case "one photo of each product":
+            labels = np.arange(12)
+        case "one photo copied for each product":
+            labels = np.repeat(np.arange(4), 6)
+        case "photos that differ by next to nothing":
+            labels = np.repeat(np.arange(4), 6)
+            unlike = unlike[:1] * (1 + 0.001 * random.normal(size=(12, size)))
+        case _:
+            labels, unlike = np.repeat(np.arange(2), 6), np.repeat(unlike[:1], 12, axis=0)
+    return unlike[labels].astype(np.float32), labels

@@ -1,0 +1,49 @@
+"""Which photos a job gets, and when it gets none."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.catalogues import catalogue
+from worker.catalogue.photo_files import CataloguePhoto, fetch_photos
+from worker.errors import ErrorCode, JobError
+from worker.photos.unreadable import SkipReason
+
+
+def code_of(storage: Path, rows: list[CataloguePhoto]) -> tuple[ErrorCode, str]:
+    with pytest.raises(JobError) as raised:
+        fetch_photos(rows, storage)
+    return raised.value.code, raised.value.message
+
+
+@pytest.mark.parametrize("counts", [{}, {"A": 5, "B": 4}, {"A": 50}])
+def test_too_few_photos_or_products(tmp_path: Path, counts: dict[str, int]) -> None:
+    code, message = code_of(tmp_path, catalogue(tmp_path, counts))
+    assert code == ErrorCode.INSUFFICIENT_PHOTOS
+    assert f"{sum(counts.values())} usable photos of {len(counts)} active products" in message
+
+
+def test_ten_photos_of_two_products_are_enough(tmp_path: Path) -> None:
+    assert len(fetch_photos(catalogue(tmp_path, {"A": 9, "B": 1}), tmp_path).photos) == 10
+
+
+@pytest.mark.parametrize(("missing", "fails"), [(2, False), (3, True)])
+def test_more_than_a_tenth_missing_is_the_wrong_mount(tmp_path: Path, missing: int, fails: bool) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    for row in rows[:missing]:
+        (tmp_path / "products" / row.product_id / row.file_name).unlink()
+    if fails:
+        code, message = code_of(tmp_path, rows)
+        assert code == ErrorCode.STORAGE_INCOMPLETE
+        assert "3 of 20" in message
+        assert "products/A/0.jpg, products/A/1.jpg, products/A/2.jpg" in message
+    else:
+        photo_set = fetch_photos(rows, tmp_path)
+        assert [photo.reason for photo in photo_set.skipped] == [SkipReason.MISSING] * missing
+
+
+@pytest.mark.parametrize("name", ["../A/0.jpg", "/etc/passwd", "..", "", "a\0b"])
+def test_a_file_name_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    photo_set = fetch_photos([*rows, CataloguePhoto("B", "B", "The B", name)], tmp_path)
+    assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNSAFE_NAME]
