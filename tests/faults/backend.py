@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.faults.workers import DEADLINE, Worker, wait_until
+from tests.faults.workers import Worker
 from tests.support.registered import assert_audit_holds
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE, wait_until
 from worker.events import Event
 
 

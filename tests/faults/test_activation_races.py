@@ -17,9 +17,10 @@ from tests.faults.backend import (
     status,
     wait_for_deploy,
 )
-from tests.faults.workers import Workers, wait_until
+from tests.faults.workers import Workers
 from tests.support.registered import activate, active, assert_audit_holds, audit, changes, publish
 from tests.support.shop import Shop
+from tests.support.waiting import wait_until
 from worker.events import Event
 from worker.registry.verify import verify
 

@@ -18,8 +18,9 @@ from tests.faults.backend import (
     wait_for_commit,
     wait_for_deploy,
 )
-from tests.faults.workers import Worker, Workers, wait_until
+from tests.faults.workers import Worker, Workers
 from tests.support.shop import Shop
+from tests.support.waiting import wait_until
 from worker.events import Event
 from worker.job.progress import Stage
 

@@ -9,10 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.faults.backend import commits_held, wait_for_commit
+from tests.faults.backend import commits_held, wait_for_commit, wait_for_deploy
 from tests.faults.stub_model import stub_model
 from tests.support.registered import assert_audit_holds, changes, insert_row
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.database.connection import Database
 from worker.queue.jobs import Claim, JobQueue
@@ -20,10 +21,21 @@ from worker.registry.folder import VersionFolder, reserve
 
 TRAINED = stub_model(None)
 QUEUE = JobQueue("worker", 60)
-# As a server that waits for its standby: the commit has happened, and cancelling only ends the wait.
-PAST_CANCELLING = """CREATE OR REPLACE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL;
-    EXCEPTION WHEN query_canceled THEN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'"""
+# As a server that waits for its standby: the commit has happened, and cancelling only ends the wait. Postgres sends
+# SIGINT to a process and then to its group: where other programs run, that is two cancels.
+PAST_CANCELLING = """CREATE OR REPLACE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        PERFORM pg_advisory_xact_lock(1);
+    EXCEPTION WHEN query_canceled THEN
+        PERFORM pg_advisory_xact_lock(1);
+    END;
+    RETURN NULL;
+EXCEPTION WHEN query_canceled THEN
+    PERFORM pg_advisory_xact_lock(1);
+    RETURN NULL;
+END
+$$"""
 
 
 class GoneAfterCommit(Database):
@@ -87,8 +99,11 @@ async def cancel_in_commit(shop: Shop, pool: Database, *, past_cancelling: bool)
         deploying = asyncio.create_task(publish_and_complete(pool, QUEUE, claim, folder, TRAINED))
         await asyncio.to_thread(wait_for_commit, shop)
         deploying.cancel()
-        # psycopg has the server cancel a statement, and gives it 5 s to do so.
-        await asyncio.wait({deploying}, timeout=6)
+        if past_cancelling:
+            # psycopg has the server cancel a statement, and gives it 5 s to do so; then its connection is closed.
+            await asyncio.to_thread(wait_for_deploy, shop)
+        else:
+            await asyncio.wait({deploying}, timeout=DEADLINE)
     with pytest.raises(asyncio.CancelledError):
         await deploying
     return folder

@@ -11,8 +11,9 @@ import pytest
 
 from tests.faults.backend import assert_published_once, commits_held, status, wait_for_commit
 from tests.faults.proxy import Proxy
-from tests.faults.workers import Worker, Workers, living, wait_until
+from tests.faults.workers import Worker, Workers
 from tests.support.shop import Shop
+from tests.support.waiting import living, wait_until
 from worker.events import Event
 
 ENDED = ("Completed", "Failed", "Cancelled")

@@ -10,8 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.backend import assert_published_once, status
-from tests.faults.workers import Workers, wait_until
+from tests.faults.workers import Workers
 from tests.support.shop import Shop
+from tests.support.waiting import wait_until
 from worker.database.migrate import MIGRATIONS, migrate
 from worker.events import Event
 

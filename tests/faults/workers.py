@@ -5,41 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-import psutil
+from typing import Any
 
 from tests.support.shop import Shop
+from tests.support.waiting import living, wait_until
 from worker.events import Event
-
-DEADLINE = 100.0
-
-Found = TypeVar("Found")
-
-
-def wait_until(look: Callable[[], Found | None], what: str, seconds: float = DEADLINE) -> Found:
-    """What `look` gives as soon as it is true; fails with `what` where it stays false."""
-    deadline = time.monotonic() + seconds
-    while True:
-        late = time.monotonic() > deadline
-        if found := look():
-            return found
-        assert not late, f"waited {seconds:g} s in vain: {what}"
-        time.sleep(0.02)
-
-
-def living(group: int) -> list[psutil.Process]:
-    """The processes of a group that run; those that wait to be reaped do not."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.faults.workers import living
 from tests.support.shop import Shop
+from tests.support.waiting import living
 from worker.events import Event
 from worker.job.progress import Stage
 

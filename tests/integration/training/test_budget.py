@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +21,10 @@ from worker.features.store import FeatureStore
 from worker.job.options import Profile
 from worker.photos.augmentation import view_names
 from worker.training.budget import Budget, plan_views
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to import.
+    from worker.training.fine_tune import Tuner
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +50,6 @@ def test_without_a_budget_nobody_looks_at_the_clock_or_a_photo(
     assert extractor.extract(dataset, ("whole",)).computed == 32
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_too_short_a_budget_says_how_long_it_would_have_to_be(
-    extractor: Extractor, dataset: Dataset, profile: Profile
-) -> None:
-    with pytest.raises(JobError) as raised:
-        plan_views(extractor, dataset, 2, profile, Budget(0.001))
-    assert raised.value.code == ErrorCode.TIME_BUDGET_TOO_SHORT
-    assert "time_budget_seconds is 0.001, and" in raised.value.message
-    [seconds] = re.findall(r"about (\d+) seconds", raised.value.message)
-    assert 1 <= int(seconds) <= 60
-    # Who follows the advice gets a model.
-    assert plan_views(extractor, dataset, 2, profile, Budget(float(seconds))) >= 1
-
-
 def slowed(extractor: Extractor, clock: Clock, seconds: float) -> Extractor:
     """Each view of each photo takes so long on the test's clock, unless it is in the store."""
     extract = extractor._extract_one
@@ -70,6 +61,21 @@ def slowed(extractor: Extractor, clock: Clock, seconds: float) -> Extractor:
 
     extractor._extract_one = extract_one  # type: ignore[method-assign, assignment]
     return extractor
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_too_short_a_budget_says_how_long_it_would_have_to_be(
+    extractor: Extractor, dataset: Dataset, clock: Clock, profile: Profile
+) -> None:
+    slow = slowed(extractor, clock, 0.1)
+    with pytest.raises(JobError) as raised:
+        plan_views(slow, dataset, 2, profile, Budget(0.001))
+    assert raised.value.code == ErrorCode.TIME_BUDGET_TOO_SHORT
+    assert "time_budget_seconds is 0.001, and" in raised.value.message
+    [seconds] = re.findall(r"about (\d+) seconds", raised.value.message)
+    assert 1 <= int(seconds) <= 60
+    # Who follows the advice gets a model.
+    assert plan_views(slow, dataset, 2, profile, Budget(float(seconds))) >= 1
 
 
 @pytest.mark.parametrize(
@@ -127,14 +133,35 @@ def extracted(backbone: Backbone, drawn_photos: Path, tmp_path_factory: pytest.T
     return Extractor(backbone, store, keep_tail_inputs=True).extract(read, ("whole",))
 
 
-@pytest.fixture
-def tune(backbone: Backbone, extracted: Extracted) -> Callable[[int, float], tuple[int | None, list[int]]]:
-    """Fine-tunes for at most so many epochs and seconds; tells how many it were, and those it told of."""
+@pytest.fixture(scope="module")
+def tuner(backbone: Backbone, extracted: Extracted) -> "Tuner":
+    """Compiles its graph at its first step, which takes seconds."""
     from worker.training.fine_tune import Tuner
 
-    activations = extracted.tail_inputs
-    assert activations
-    tuner = Tuner(backbone.layers, activations, extracted.dataset.labels)
+    assert extracted.tail_inputs
+    return Tuner(backbone.layers, extracted.tail_inputs, extracted.dataset.labels)
+
+
+Tune = Callable[[int, float], tuple[int | None, list[int]]]
+
+
+@pytest.fixture
+def tune(
+    backbone: Backbone,
+    extracted: Extracted,
+    tuner: "Tuner",
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tune:
+    """Fine-tunes for at most so many epochs and seconds, where a step takes a second, and an epoch of so few photos
+    is six steps; tells how many epochs it were, and those it told of."""
+    step = tuner._step
+
+    def in_a_second(*arguments: object) -> object:
+        clock.now += 1
+        return step(*arguments)
+
+    monkeypatch.setattr(tuner, "_step", in_a_second)
 
     def tune(epochs: int, seconds: float) -> tuple[int | None, list[int]]:
         told: list[int] = []
@@ -147,7 +174,8 @@ def tune(backbone: Backbone, extracted: Extracted) -> Callable[[int, float], tup
         )
         if tuned:
             assert set(tuned.tail) < set(backbone.layers)
-            logits = tuned.head.logits(tuner.features(activations, np.arange(1, 32, 2)))
+            assert extracted.tail_inputs
+            logits = tuned.head.logits(tuner.features(extracted.tail_inputs, np.arange(1, 32, 2)))
             assert logits.shape == (16, 4)
             assert np.isfinite(logits).all()
         return (tuned.epochs if tuned else None), told
@@ -155,26 +183,20 @@ def tune(backbone: Backbone, extracted: Extracted) -> Callable[[int, float], tup
     return tune
 
 
-def test_fine_tuning_gives_up_where_there_is_no_time(
-    tune: Callable[[int, float], tuple[int | None, list[int]]],
-) -> None:
-    epochs, told = tune(12, 0.5)
+# The speed is known after six steps.
+@pytest.mark.parametrize("seconds", [3, 6 + 3 * 6 - 1])
+def test_fine_tuning_gives_up_where_three_epochs_would_not_fit(tune: Tune, seconds: float) -> None:
+    epochs, told = tune(12, seconds)
     assert epochs is None
-    assert len(told) < 3
+    assert len(told) <= 1
 
 
-def test_fine_tuning_takes_fewer_epochs_where_some_fit(
-    tune: Callable[[int, float], tuple[int | None, list[int]]],
-) -> None:
-    assert tune(1, math.inf) == (1, [1]), "the graph is compiled, which on a busy machine takes long"
-    epochs, told = tune(500, 8.0)
-    assert epochs is not None
-    assert 3 <= epochs < 500
-    assert (len(told), told[-1]) == (epochs, epochs)
+def test_fine_tuning_takes_as_many_epochs_as_fit(tune: Tune) -> None:
+    epochs, told = tune(500, 6 + 3 * 6 + 1)
+    assert epochs == 3
+    assert (len(told), told[-1]) == (3, 3)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_who_asks_for_few_epochs_gets_them(
-    tune: Callable[[int, float], tuple[int | None, list[int]]], epochs: int
-) -> None:
+def test_who_asks_for_few_epochs_gets_them(tune: Tune, epochs: int) -> None:
     assert tune(epochs, math.inf) == (epochs, [epochs] * epochs)
