@@ -11,7 +11,7 @@ DIST := dist
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: demo test test-unit setup check format clean dist chaos bench-queue bench-train bench-honesty
+.PHONY: demo test test-unit coverage setup check format clean dist chaos bench-queue bench-train bench-honesty
 
 demo: setup
 	@$(RUN) -m demo
@@ -22,6 +22,12 @@ test: check
 # What needs no Postgres, no TensorFlow and no browser: the tests of one module at a time, in seconds.
 test-unit: setup
 	@$(RUN) -m pytest -n auto tests/unit
+
+# The lines of worker/ that no test reaches, in this process or in those that it starts; ARGS are pytest's.
+coverage: setup
+	@rm -f .coverage .coverage.*
+	@$(RUN) -m coverage run -m pytest -n auto $(ARGS); failed=$$?; \
+	  $(RUN) -m coverage combine --quiet && rm -f .coverage.* && $(RUN) -m coverage report && exit $$failed
 
 check: setup
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Run `make format`.'; exit 1; }
@@ -75,4 +81,4 @@ $(UV):
 	echo 'Python 3.11, 3.12 or 3.13 is needed, with its venv module; $(or $(PYTHON),the PATH) has none.' >&2; exit 1
 
 clean:
-	rm -rf .venv .venv-* node_modules dist demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* node_modules dist demo-output .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
