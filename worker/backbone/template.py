@@ -1,4 +1,4 @@
-"""Converted graphs that can be given other weights, without TensorFlow."""
+"""Replaces the weights of converted graphs, without TensorFlow."""
 
 import copy
 import json
@@ -24,15 +24,15 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order, of the
-    types in which they are stored."""
+    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order, with
+    their stored types."""
 
     model: dict[str, Any]
     weights: dict[str, Stored]
 
     @classmethod
     def read(cls, folder: Path) -> "Template":
-        """Read what TensorFlow.js's converter wrote. Raises OSError or ValueError where it is not whole."""
+        """Read the files that TensorFlow.js's converter wrote. Raises OSError or ValueError where incomplete."""
         path = folder / MODEL
         try:
             model = json.loads(path.read_text())
@@ -44,9 +44,9 @@ class Template:
         return cls(model, {name: values for group in groups for name, values in group.items()})
 
     def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
-        """The same graph with other values, float32, for the weights named, and `products` outputs.
+        """Return the same graph with the float32 values in `replacing` for its weights, and `products` outputs.
 
-        The head's shapes become those of its values, all others stay.
+        The head gets the shapes of its new values; all other shapes stay.
         """
         model = copy.deepcopy(self.model)
         weights = dict(self.weights)
@@ -65,9 +65,9 @@ class Template:
         return Template(model, weights)
 
     def with_float_type(self, float_type: type[np.floating]) -> "Template":
-        """The same graph whose float weights are stored as `float_type`; clients compute in float32 all the same.
+        """Return the same graph with float weights stored as `float_type`; clients still compute in float32.
 
-        Raises ValueError for a value that the type cannot hold.
+        Raises ValueError for a value that the type cannot represent.
         """
         weights = {
             name: _cast(name, stored, float_type) if np.issubdtype(stored.dtype, np.floating) else stored
@@ -83,7 +83,7 @@ class Template:
         return Template(model, weights)
 
     def counterparts(self, other: "Template") -> dict[str, str]:
-        """The name in `other` of each node here that the probabilities are computed from.
+        """Map each node that the probabilities are computed from to its name in `other`.
 
         The order of nodes, their names, other outputs and the values of weights may differ. Raises ValueError
         where `other` computes anything else.
@@ -104,7 +104,7 @@ class Template:
 
     @property
     def logits(self) -> str:
-        """The node whose values the probabilities are the softmax of."""
+        """The name of the node with the logits, the input of the softmax."""
         nodes, name = self._nodes(), self._output()
         while nodes[name]["op"] != "Softmax":
             [name] = _inputs(nodes[name])
@@ -129,7 +129,7 @@ class Template:
 
 
 def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, Weights]) -> bytes:
-    """The same LiteRT model with `values`, of the shapes that layers have, at their `offsets`."""
+    """Return the same LiteRT model with `values`, in the shapes of `Layer`, at their `offsets`."""
     filled = bytearray(engine)
     for name, array in values.items():
         data = in_engine_order(array).astype(np.float32).tobytes()
@@ -147,7 +147,7 @@ def _cast(name: str, stored: Stored, float_type: type[np.floating]) -> Stored:
 
 
 def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
-    """The weights of one group of the manifest, by name. Raises ValueError where its files hold more or less."""
+    """The weights of one group of the manifest, by name. Raises ValueError where its files have another size."""
     data = b"".join((folder / path).read_bytes() for path in group["paths"])
     dtypes = [np.dtype(entry.get("quantization", entry)["dtype"]) for entry in group["weights"]]
     counts = [math.prod(entry["shape"]) for entry in group["weights"]]
@@ -163,7 +163,7 @@ def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
 
 
 def _operation(node: Node) -> tuple[Any, ...]:
-    """The operation of a node, without its inputs. Attributes with an underscore record what a converter inferred."""
+    """A node's operation, number of inputs and attributes, without those that a converter inferred (`_…`)."""
     attributes = {name: value for name, value in node.get("attr", {}).items() if name[0] != "_"}
     attributes.pop("value", None)
     return node["op"], len(_inputs(node)), attributes
@@ -174,5 +174,5 @@ def _inputs(node: Node) -> list[str]:
 
 
 def _node_name(tensor: str) -> str:
-    """Without the number of the node's output, of which all that are used here have one."""
+    """The node's name without the index of its output, which is always 0 here."""
     return tensor.removesuffix(":0")
