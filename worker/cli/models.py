@@ -79,7 +79,7 @@ def rollback(reason: Reason = None) -> None:
 
 
 @app.command()
-def prune(keep: Annotated[int, typer.Option(min=1, help="How many of the newest models stay.")]) -> None:
+def prune(keep: Annotated[int, typer.Option(min=1, help="Number of newest models to keep.")]) -> None:
     """Remove older models and their files, but never the active model and the previously active one."""
 
     async def change(connection: Connection, folder: Path) -> list[Path]:

@@ -251,7 +251,7 @@ class Attempt:
                 return await write()
             except OUTAGE:
                 if not trusted:
-                    raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
+                    raise LeaseLost("the last write got no answer before the lease ran out") from None
                 failures += 1
                 await asyncio.sleep(HOLD.seconds(failures))
 

@@ -38,7 +38,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @dataclass
 class Child:
-    """A running training child; `stderr_tail` has the last lines of its standard error, `silent` is set at its end."""
+    """A running training child; `stderr_tail` are the last lines of its standard error, `silent` is set at that end."""
 
     process: asyncio.subprocess.Process
     log: Any

@@ -46,7 +46,7 @@ def _near(hashes: Hashes, distance: int) -> Indices:
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
     found = [np.zeros((0, 2), np.int64)]
     for part in range(parts):
-        # Neighbouring bits are equal in many photos, so that a part consists of distant bits.
+        # Neighbouring bits are correlated, so that a part consists of distant bits.
         mine = bits[:, part::parts]
         found.append(_near_of_equal(hashes, mine @ weights[: mine.shape[1]], distance))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)

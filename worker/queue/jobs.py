@@ -127,7 +127,7 @@ class JobQueue:
             return await cursor.fetchone()
 
     async def check(self, connection: Connection, claim: Claim) -> None:
-        """Raise `CancelRequested` or `LeaseLost` if the row says so; change nothing."""
+        """Raise `CancelRequested` if the backend requested it, `LeaseLost` if the claim no longer holds the row."""
         state = await self.look(connection, claim.job_id)
         if state is None or (state.status, state.lease_version) != (JobStatus.RUNNING, claim.lease_version):
             raise lost(claim)

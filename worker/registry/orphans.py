@@ -22,7 +22,7 @@ Ask = Callable[[str], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Orphans:
-    """Removed orphans, and day-old versions without a row that were left because a model may still need them."""
+    """Removed orphans, and versions without a row that are not proven to be orphans and were left."""
 
     removed: list[Path]
     left: list[Path]
@@ -34,8 +34,8 @@ async def remove_orphans(
     """Remove orphans, and return them with those that were left.
 
     `is_held`: whether a staged folder's claim still holds its job; `is_registered`: whether a version has a
-    row; `ended_without_model`: whether the job with an id is known to have ended so; `is_result`: whether a
-    job is known to have completed with a version.
+    row; `ended_without_model`: whether a job's id belongs to a job that failed or was cancelled;
+    `is_result`: whether a job has completed with a version.
     Raises what they raise; leaves what cannot be removed.
     """
     removed: list[Path] = []

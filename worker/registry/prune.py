@@ -25,13 +25,13 @@ async def take_out(connection: Connection, models: Path, keep: int) -> list[Path
     """
     now = await active(connection)
     version = now.version if now else None
-    # With a wrong OUTPUT_PATH, the rows would be deleted while the right folder kept theirs.
+    # A wrong OUTPUT_PATH would delete rows and leave their folders in the right one.
     if not (version_folder(models, version) if version else models).is_dir():
         raise UserError(
             f"OUTPUT_PATH {models} does not have the active model: give the workers' OUTPUT_PATH."
         )
     history = await activations(connection)
-    # After a rollback, `before` does not return the version that was active until then.
+    # After a rollback, also keep the version that was active until then; `before` does not return it.
     kept = {version, before(history, version), *(each.previous_version for each in history[-1:])}
     old = [model.version for model in (await all_models(connection))[keep:] if model.version not in kept]
     folders = [version_folder(models, version) for version in old]
