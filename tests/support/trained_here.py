@@ -1,4 +1,4 @@
-"""Runs the pipeline's stages in the test's own process, so that the model can be asked before its export."""
+"""Runs the pipeline's stages in the test's own process, so that tests can compare the model before its export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from worker.catalogue.photo_files import CataloguePhoto
 
 @dataclass(frozen=True)
 class TrainedHere:
-    """A published model's folder, and the same model in Python."""
+    """A published model's folder, and the same model as a Python function."""
 
     folder: Path
     probabilities: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 
 def catalogue_of(photos: Path) -> list[CataloguePhoto]:
-    """A folder a product as a catalogue; the product's id is its SKU."""
+    """A catalogue of a folder with one folder for each product; the product's id is its SKU."""
     return [
         CataloguePhoto(folder.name, folder.name, f"The {folder.name}", file.name)
         for folder in sorted(photos.iterdir())
@@ -30,7 +30,7 @@ def catalogue_of(photos: Path) -> list[CataloguePhoto]:
 
 def train_here(photos: Path, folder: Path, cache: Path) -> TrainedHere:
     """Fine-tune on `photos` with random weights, and publish into `folder`."""
-    # TensorFlow takes seconds to import, and most tests do without it.
+    # Imported here: TensorFlow takes seconds to import, and most tests do not need it.
     import tensorflow as tf
 
     from worker.arrays import softmax
