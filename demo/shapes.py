@@ -1,4 +1,4 @@
-"""What the drawn products are put together from: skins, outlines, arcs and boxes."""
+"""The parts of drawn products: skins, outlines, arcs and boxes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -31,7 +31,7 @@ def star(x: float, y: float, radius: float, points: int = 5) -> list[tuple[float
 
 
 def bulge(points: Sequence[tuple[float, float]], steps: int = 120) -> list[tuple[float, float]]:
-    """A smooth outline through (radius, height) points: a Bezier curve that they control."""
+    """A smooth outline: the Bézier curve with (radius, height) points as its control points."""
     t = np.linspace(0, 1, steps)[:, None]
     level = [np.array(point, float) + 0 * t for point in points]
     while len(level) > 1:

@@ -1,4 +1,4 @@
-"""Lays a catalogue down as a backend would: rows in "Products" and "ProductPhotos", files in the storage."""
+"""Creates a catalogue as a backend would: rows in "Products" and "ProductPhotos", files in the storage."""
 
 import shutil
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ENOUGH = 6
 
 @dataclass(frozen=True)
 class Laid:
-    """How much was laid down, and pairs of SKU and photo that were not, to try the model with."""
+    """Numbers of created products and photos, and the pairs of SKU and photo kept back as samples."""
 
     products: int
     photos: int
@@ -25,27 +25,29 @@ class Laid:
 
 
 def lay_down(photos: Path, storage: Path, connection: psycopg.Connection[Any], keep_back: int = 12) -> Laid:
-    """Make a product of each folder in `photos`, its name being the SKU, and copy its photos.
+    """Create a product for each folder in `photos`, with the folder's name as SKU, and copy its photos.
 
-    Of the first `keep_back` products with enough photos the last one is kept back.
-    Raises FileNotFoundError where there is no such folder or nothing in it.
+    Keep back the last photo of each of the first `keep_back` products with at least ENOUGH photos.
+    Raises FileNotFoundError where the folder is missing or has no photos.
     """
     folders = sorted(folder for folder in photos.iterdir() if folder.is_dir())
     total, kept_back = 0, list[tuple[str, Path]]()
     for folder in folders:
         product_id = uuid4()
-        place = storage / "products" / str(product_id)
-        place.mkdir(parents=True)
+        target = storage / "products" / str(product_id)
+        target.mkdir(parents=True)
         name = folder.name.replace("-", " ").capitalize()
         connection.execute(QUERIES["insert_product"], {"id": product_id, "sku": folder.name, "name": name})
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PHOTO_ENDINGS)
         if len(files) >= ENOUGH and len(kept_back) < keep_back:
             kept_back.append((folder.name, files.pop()))
         for order, file in enumerate(files):
-            shutil.copy(file, place)
+            shutil.copy(file, target)
             row = {"id": uuid4(), "product_id": product_id, "file_name": file.name, "order": order}
             connection.execute(QUERIES["insert_photo"], row)
         total += len(files)
     if not total:
-        raise FileNotFoundError(f"{photos} has no photos: it must hold a folder a product, named by its SKU")
+        raise FileNotFoundError(
+            f"{photos} has no photos: it must hold one folder for each product, named by its SKU"
+        )
     return Laid(len(folders), total, tuple(kept_back))

@@ -1,4 +1,4 @@
--- What the demo does in a backend's place.
+-- The demo's statements as a backend.
 
 -- name: insert_product
 INSERT INTO "Products" ("Id", "SKU", "Name") VALUES (%(id)s, %(sku)s, %(name)s);

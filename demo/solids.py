@@ -1,4 +1,4 @@
-"""Simple solids seen by a camera: turned ones (mugs, balls), flat faces (boxes) and tubes (handles)."""
+"""Renders simple solids: solids of revolution (mugs, balls), flat faces (boxes) and tubes (handles)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SAMPLES_A_PIXEL = 1.25
 
 @dataclass(frozen=True)
 class View:
-    """How a product is seen. Angles in radians, scale in pixels a unit; (0, 0, 0) lands on `centre`.
+    """The camera's view of a product. Angles in radians, scale in pixels per unit; (0, 0, 0) projects to `centre`.
 
     Products stand on y = 0 with their front towards z; x is right and y is up. `light` points to the lamp.
     """
@@ -31,13 +31,13 @@ class View:
     light: tuple[float, float, float]
 
     def turn(self, points: Floats) -> Floats:
-        """Points of shape (..., 3) turned about the upright axis, as the product stands before the camera."""
+        """Points of shape (..., 3), turned about the upright axis by `yaw`."""
         x, y, z = points[..., 0], points[..., 1], points[..., 2]
         sine, cosine = np.sin(self.yaw), np.cos(self.yaw)
         return np.stack([x * cosine + z * sine, y, z * cosine - x * sine], axis=-1)
 
     def project(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
-        """Columns and rows in pixels, and nearness in units, of turned points."""
+        """Columns and rows in pixels, and nearness to the camera in units, of turned points."""
         near = z * np.cos(self.pitch) + y * np.sin(self.pitch)
         scale = self.scale * _CAMERA_DISTANCE / (_CAMERA_DISTANCE - near)
         right, up = x * scale, (y * np.cos(self.pitch) - z * np.sin(self.pitch)) * scale
@@ -45,14 +45,14 @@ class View:
         return self.centre[0] + right * cosine + up * sine, self.centre[1] + right * sine - up * cosine, near
 
     def brightness(self, normals: Floats) -> Floats:
-        """Light on surfaces with these turned normals, shape (..., 3); at 1 they show their own colour."""
+        """Brightness of surfaces with turned normals of shape (..., 3); 1 shows their own colour."""
         lamp = np.array(self.light) / np.linalg.norm(self.light)
         return np.asarray(0.62 + 0.5 * np.clip(normals @ lamp, 0, 1))
 
 
 @dataclass(frozen=True)
 class Turned:
-    """A solid of revolution: its outline as (radius, height) from bottom to top, wrapped in a skin.
+    """A solid of revolution with a skin; `outline` is (radius, height) from bottom to top.
 
     The skin's left and right edges meet at the back; its bottom row is the start of the outline.
     """
@@ -73,13 +73,13 @@ class Turned:
         norm = np.hypot(out, up) + 1e-9
         rings = np.stack([radius, height, out / norm, up / norm, 1 - along / length[-1]]).astype(np.float32)
         layer = np.zeros((canvas.height, canvas.width), np.uint32)
-        # Painted from the bottom up: seen from above, what is higher hides what is lower.
+        # Painted from the bottom up: seen from above, higher parts hide lower ones.
         for start in range(0, len(along), 48):
             self._draw_rings(layer, rings[:, start : start + 48, None], view)
         canvas.alpha_composite(Image.fromarray(layer.view(np.uint8).reshape(*layer.shape, 4)))
 
     def _draw_rings(self, layer: npt.NDArray[np.uint32], rings: Floats, view: View) -> None:
-        """Dot the visible side of rings: radius, height, outward and upward normal, and place in the skin."""
+        """Draw the visible side of rings: radius, height, outward and upward normal, and the skin's coordinate v."""
         radius, height, out, up, v = rings
         sine, cosine = np.float32(np.sin(view.pitch)), np.float32(np.cos(view.pitch))
         hidden = np.clip(-(up + 0.03) * sine / (np.maximum(out, 1e-3) * cosine), -1, 1)
@@ -114,7 +114,7 @@ class Turned:
 
 @dataclass(frozen=True)
 class Disc:
-    """A round flat top of one colour at some height."""
+    """A horizontal disc of one colour at `height`."""
 
     radius: float
     height: float
@@ -134,7 +134,7 @@ class Disc:
 
 @dataclass(frozen=True)
 class Flat:
-    """A picture on a face of four corners, clockwise from the top left as seen from outside."""
+    """A picture on a face with four corners, clockwise from the top left as seen from outside."""
 
     corners: Sequence[tuple[float, float, float]]
     picture: Image.Image
@@ -167,7 +167,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Tube:
-    """A bent rod along a path of points: handles, spouts, stems, bows; `on_top` of all else, or around it."""
+    """A rod along a path of points, such as a handle, spout or stem; `on_top` draws it above all other solids."""
 
     path: Sequence[tuple[float, float, float]]
     radius: float
@@ -196,7 +196,7 @@ Solid = Turned | Disc | Flat | Tube
 
 
 def draw_solids(solids: Sequence[Solid], view: View) -> Image.Image:
-    """The solids as an RGBA picture of the view's size; nearer ones hide others, then those given later."""
+    """Draw the solids as an RGBA picture of the view's size; nearer ones hide others, at equal distance later ones."""
     canvas = Image.new("RGBA", view.size)
     for solid in sorted(solids, key=lambda solid: solid.nearness(view)):
         solid.draw(canvas, view)
@@ -204,8 +204,8 @@ def draw_solids(solids: Sequence[Solid], view: View) -> Image.Image:
 
 
 def _unwarp(quad: Sequence[tuple[float, float]], size: tuple[int, int]) -> list[float]:
-    """Pillow's eight perspective coefficients, which find a pixel of the quad in the picture."""
-    # The outermost pixels are kept as a margin: the face's edge may reach a little beyond the quad.
+    """Pillow's eight perspective coefficients, which map a pixel of the quad to the picture."""
+    # The outermost pixels are a margin, because the face's edge may reach a little beyond the quad.
     right, bottom = size[0] - 2, size[1] - 2
     rows, values = [], []
     for (x, y), (u, v) in zip(quad, ((2, 2), (right, 2), (right, bottom), (2, bottom)), strict=True):

@@ -1,4 +1,4 @@
-"""The real daemon as its own process, as an operator would start it, its log in a file."""
+"""Runs the real daemon in its own process, as an operator would, with its log in a file."""
 
 import json
 import os
@@ -13,13 +13,13 @@ STOP_SECONDS = 30
 
 
 def migrate(environment: dict[str, str]) -> None:
-    """`worker migrate`; raises CalledProcessError."""
+    """Run `worker migrate`. Raises CalledProcessError."""
     subprocess.run([*_worker(), "migrate"], env=os.environ | environment, check=True, capture_output=True)
 
 
 @contextmanager
 def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`worker run`, until it is left; SIGTERM ends it."""
+    """Run `worker run`; on leaving, end it with SIGTERM."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*_worker(), "run"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
@@ -35,7 +35,7 @@ def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[
 
 
 def read_log(log: Path) -> list[dict[str, Any]]:
-    """The events in a log of JSON lines."""
+    """Return the events in a log of JSON lines."""
     lines = log.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
 

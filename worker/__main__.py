@@ -1,13 +1,13 @@
-"""`python -m worker`, the same as the command `worker`: minds signals from its first moment."""
+"""`python -m worker`, the same as the command `worker`: handles signals from its first moment."""
 
 import signal
 import sys
 
 
 def main() -> None:
-    """Run the command line, which takes a moment to import."""
+    """Install signal handlers, then import and run the command line; the import takes a moment."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # A container's first process does not even get a signal that it has no handler for.
+        # The kernel drops signals to a container's first process (PID 1) that it has no handler for.
         signal.signal(number, _stop)
     from worker.cli.main import main as run_command_line
 
@@ -15,7 +15,7 @@ def main() -> None:
 
 
 def _stop(number: int, frame: object) -> None:
-    """Before `worker run` listens to signals itself, nothing has begun; any other command is cut short."""
+    """Exit with 0 for `worker run`, which has not begun any work yet; with 128 + `number` for other commands."""
     sys.exit(0 if sys.argv[1:2] == ["run"] else 128 + number)
 
 

@@ -1,4 +1,4 @@
-"""The array types that the packages share, and the one function on them that several need."""
+"""The array types that the packages share, and softmax."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,10 +6,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 Labels = npt.NDArray[np.int64]
-"""The class of each example: an index into the products."""
+"""The class of each example, as an index into the products."""
 
 Indices = npt.NDArray[np.int64]
-"""Positions in another array, such as those of the photos that are held out."""
+"""Indices into another array, such as those of the held-out photos."""
 
 Mask = npt.NDArray[np.bool_]
 

@@ -15,14 +15,15 @@ Result = TypeVar("Result")
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
-    """At least 1. Counts what the scheduler allows, and the CPU limit of a container (cgroup v2 or v1)."""
+    """Number of cores that the scheduler and the container's CPU limit (cgroup v2 or v1) allow; at least 1."""
     allowed = len(os.sched_getaffinity(0))
     limit = _limit(cgroup)
     return allowed if limit is None else max(1, min(allowed, math.ceil(limit)))
 
 
 def map_on_cores(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of `function` in the items' order, by a thread a core; no more than those are ahead of the reader."""
+    """Yield `function(item)` in the items' order, computed by one thread per core; at most one call per core
+    runs ahead of the reader."""
     cores = usable_cores()
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(cores, thread_name_prefix="map") as threads:

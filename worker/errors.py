@@ -1,4 +1,4 @@
-"""Why a job can fail: one table of codes, each with what an operator can do about it."""
+"""The error codes of a job: what each means, and what an operator can do about it."""
 
 import errno
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 
 
 class ErrorCode(StrEnum):
-    """What `"ErrorCode"` of a job can hold."""
+    """The values of a job's column "ErrorCode"."""
 
     INSUFFICIENT_PHOTOS = "insufficient_photos"
     STORAGE_INCOMPLETE = "storage_incomplete"
@@ -29,9 +29,9 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """What a code means, whether it may pass by itself, and what to do about it.
+    """What a code means, whether the error is transient (`may_pass`), and what to do about it.
 
-    A job whose error may pass is tried again, up to `"MaxAttempts"`; any other fails at once.
+    A job with a transient error is retried, up to "MaxAttempts"; with any other error it fails at once.
     """
 
     may_pass: bool
@@ -115,14 +115,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def code_of(error: OSError) -> ErrorCode:
-    """The code of a failure to read or write files."""
+    """The error code for a failed file operation."""
     if error.errno == errno.ENOMEM:
         return ErrorCode.OUT_OF_MEMORY
     return ErrorCode.STORAGE_FULL if error.errno in FULL else ErrorCode.STORAGE_UNAVAILABLE
 
 
 class JobError(Exception):
-    """Ends a job as `Failed`: `code` for programs, `str(error)` a sentence for people."""
+    """An error that ends the attempt at a job: `code` is for programs, `message` for people."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -134,4 +134,4 @@ class JobError(Exception):
 
 
 class UserError(Exception):
-    """A mistake in how the worker was called or set up; shown without a stack trace."""
+    """Wrong arguments or configuration of the worker; shown without a stack trace."""

@@ -1,10 +1,10 @@
-"""The vocabulary of the log: every event has one of these names and nothing else is logged."""
+"""The names of all log events; nothing else is logged."""
 
 from enum import StrEnum
 
 
 class Event(StrEnum):
-    """Names of log events; docs/logs.md says of each when it is written and with which fields."""
+    """Names of log events; docs/logs.md describes when each is logged and with which fields."""
 
     WORKER_STARTED = "worker_started"
     SETTINGS_UNKNOWN = "settings_unknown"

@@ -1,4 +1,4 @@
-"""Ties a process's life to its parent's, however the parent dies."""
+"""Ends a process when its parent ends, even when the parent is killed."""
 
 import ctypes
 import os
@@ -9,9 +9,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, the process `parent`, is gone (Linux only)."""
+    """Have the kernel kill this process when its parent, with the process id `parent`, ends (Linux only)."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # It may have died before the kernel was told.
+    # The parent may have ended before the prctl call.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)

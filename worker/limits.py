@@ -1,4 +1,4 @@
-"""What a catalogue must have to be trained on: the numbers that code, messages and documents share."""
+"""Requirements on a catalogue for training; code, messages and documents share these numbers."""
 
 from typing import Final
 
@@ -6,4 +6,4 @@ MIN_PHOTOS: Final = 10
 MIN_PRODUCTS: Final = 2
 
 MAX_MISSING_SHARE: Final = 0.1
-"""Of the photos' files. Where more are missing, the storage is more likely to be the wrong one than the rows."""
+"""Largest share of missing photo files. With more, the storage is probably wrong, not the rows."""

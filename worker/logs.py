@@ -1,4 +1,4 @@
-"""Logging: JSON lines for machines, colours on a terminal, and no password in either."""
+"""Logging: JSON lines for machines, colours on a terminal, passwords hidden in both."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ _URL_PASSWORD = re.compile(r"(?i)(\b\w+://[^\s:/@]*:)[^\s@]+(?=@)")
 
 
 def configure_logs(settings: LogSettings, secrets: Iterable[str]) -> None:
-    """Log to standard output; every one of `secrets` is hidden wherever it occurs."""
+    """Log to standard output; hide each of `secrets` wherever it occurs."""
     terminal = sys.stdout.isatty()
     console = settings.log_format == "console" or (settings.log_format == "auto" and terminal)
     renderer: Processor = (
@@ -52,7 +52,7 @@ def _people_first(logger: WrappedLogger, method: str, event: EventDict) -> Event
 
 class _Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
-        # The longest first, so that a secret inside another one does not leave the rest of it.
+        # The longest first: hiding a secret inside another one first would leave the rest of the longer one.
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""Settings, from the environment only. docs/settings.md is checked against these classes."""
+"""Settings, from the environment only. A test compares docs/settings.md with these classes."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def _with_home(path: Path) -> Path:
 
 
 class LogSettings(BaseSettings):
-    """How to log, for every command."""
+    """Logging settings of every command."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
@@ -34,7 +34,7 @@ class LogSettings(BaseSettings):
 
 
 class DatabaseSettings(BaseSettings):
-    """What every command but `health` needs."""
+    """Settings of every command but `health`."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -44,19 +44,19 @@ class DatabaseSettings(BaseSettings):
 
 
 class ModelSettings(DatabaseSettings):
-    """What `worker models` needs to change which model is active."""
+    """Settings of `worker models` to change the active model."""
 
     output_path: Path = Field(description="the folder called `models`, where versions are published")
 
 
 class ShowSettings(DatabaseSettings):
-    """What `worker models show` needs, and may be given."""
+    """Settings of `worker models show`."""
 
     output_path: Path | None = None
 
 
 class HealthSettings(BaseSettings):
-    """How `worker health` finds out whether `worker run` is alive."""
+    """Settings of `worker health`, which checks whether `worker run` is alive."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
@@ -67,7 +67,7 @@ class HealthSettings(BaseSettings):
 
 
 class Settings(ModelSettings, HealthSettings):
-    """What `worker run` and `worker train` need."""
+    """Settings of `worker run` and `worker train`."""
 
     storage_path: Path = Field(
         description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
@@ -129,7 +129,7 @@ _SERVICE: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?
 
 
 def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
-    """Read settings from the environment; what the command line gave goes first.
+    """Read settings from the environment; values `given` on the command line take precedence.
 
     Raises UserError with the name of each wrong value and what is allowed.
     """

@@ -1,7 +1,7 @@
-"""Whether what a model says of itself is true of photos that nobody showed it: `make bench-honesty`.
+"""Compares the metrics that a model reports with those measured on unseen photos: `make bench-honesty`.
 
 PHOTOS holds photos.csv (columns split, sku, name, file and one of 0 and 1 for each set), train/ and val/.
-Only the split `train` trains; val/ is asked. It asserts nothing.
+Models are trained on the split `train` and measured on val/. It asserts nothing.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was asked for."""
+    """The parsed command line."""
 
     photos: Path
     weights: Path
@@ -37,7 +37,7 @@ class Arguments:
 
 
 def parse() -> Arguments:
-    """Read the command line; ends the process where it is wrong."""
+    """Parse the command line; exits where it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench.honesty", description=__doc__)
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS", help="the folder of photos.csv, train/ and val/")
@@ -50,20 +50,20 @@ def parse() -> Arguments:
 
 
 def main() -> None:
-    """Try every model that the command line asks for."""
+    """Train and measure every model that the command line asks for."""
     given = parse()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     trials: list[report.Trial] = []
     try:
         if not given.weights.is_file():
-            raise WrongInput(f"{given.weights} is no file: name the Keras .h5 of MobileNetV2 without top.")
+            raise WrongInput(f"{given.weights} is not a file: name the Keras .h5 of MobileNetV2 without top.")
         sets = [read_set(given.photos, name) for name in given.sets]
         conditions = machine()
         console.print(report.LEGEND)
         for trial in try_all(sets, given):
             trials.append(trial)
             show(report.table(trial), console)
-            # Written after each model: what was measured is not lost with what fails later.
+            # Written after each model, so that a later failure loses no results.
             report.write(trials, conditions | {"load_after": load_average()}, given.json)
     except (WrongInput, Failed) as error:
         sys.exit(str(error))
@@ -71,18 +71,18 @@ def main() -> None:
 
 
 def try_all(sets: list[PhotoSet], given: Arguments) -> Iterator[report.Trial]:
-    """A model for each set and profile, by a fresh daemon on a fresh shop. Raises Failed."""
+    """Train a model for each set and profile, by a new daemon on a new shop, and measure it. Raises Failed."""
     with tempfile.TemporaryDirectory(prefix="bench-honesty-") as folder, EmbeddedPostgres() as postgres:
         scenes, cache = Path(folder, "scenes"), Path(folder, "cache")
         draw_scenes(scenes)
         for photos in sets:
             for profile in given.profiles:
-                place = Path(folder, f"{photos.name}-{profile}")
-                with Shop(postgres, place, given.weights, cache) as shop:
+                shop_folder = Path(folder, f"{photos.name}-{profile}")
+                with Shop(postgres, shop_folder, given.weights, cache) as shop:
                     shop.add(photos.photos)
                     model = run_job(shop, profile).model
-                    said = run_script("bench.honesty.model", model, photos.val, scenes).answer
-                yield report.Trial(photos.name, profile, photos.products, len(photos.photos), **said)
+                    answer = run_script("bench.honesty.model", model, photos.val, scenes).answer
+                yield report.Trial(photos.name, profile, photos.products, len(photos.photos), **answer)
 
 
 if __name__ == "__main__":

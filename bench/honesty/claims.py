@@ -1,4 +1,4 @@
-"""What a model says of itself that can be tried."""
+"""The metrics that a model reports and that can be measured again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ THRESHOLDS = ("accept", "suggest")
 
 
 def reported(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims of a metadata.json, with what each threshold in `passed` promises; `None` where it makes none."""
+    """The metrics in a metadata.json, with each threshold's in `passed`; `None` where one is not reported."""
     accuracy, rejection = metadata["accuracy"], metadata["rejection"] or {}
     return {
         **{name: accuracy[name] for name in ACCURACY},

@@ -1,4 +1,4 @@
-"""What a model said of photos that nobody showed it, against what they show. All functions here are pure."""
+"""Metrics of a model's predictions for unseen photos. All functions here are pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Answers:
-    """Of n photos of a model's products: whether the first guess is `correct`, its probability and the score, `[n]`.
+    """For n photos of a model's products: whether top-1 is `correct`, its probability and the score, each `[n]`.
 
-    `near` and `far` are scores of m photos of other products, and of k scenes without any.
+    `near` are the scores of photos of other products, `far` those of scenes without a product.
     """
 
     correct: Bools
@@ -28,8 +28,8 @@ class Answers:
 
 @dataclass(frozen=True)
 class Passed:
-    """Of a threshold, `score`: the true positive rate, the accuracy of those, and the false positive rates on near and
-    far photos. `None` where there are no photos."""
+    """For the threshold `score`: the true positive rate, the accuracy of accepted photos, and the false positive rates
+    on near and far photos. `None` where there are no photos."""
 
     score: float
     true_positive_rate: float | None
@@ -40,7 +40,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found; `confidence` is the mean of the first guesses' probabilities. `None` as in Passed."""
+    """The measured metrics; `confidence` is the mean top-1 probability. `None` as in Passed."""
 
     photos: int
     near_photos: int
@@ -54,7 +54,7 @@ class Measured:
 
 
 def measure(answers: Answers, thresholds: Mapping[str, float]) -> Measured:
-    """All measures of a model, and what its thresholds let through, by their names."""
+    """All metrics of a model, and those of its `thresholds`, by name."""
     return Measured(
         photos=len(answers.correct),
         near_photos=len(answers.near),
@@ -69,8 +69,8 @@ def measure(answers: Answers, thresholds: Mapping[str, float]) -> Measured:
 
 
 def calibration_error(confidence: Floats, correct: Bools) -> float | None:
-    """The expected calibration error over BINS bins of equal width (Guo et al., ICML 2017): the mean distance of
-    a bin's confidence from its share of right guesses, each bin by its photos. `None` without any."""
+    """Expected calibration error over BINS bins of equal width (Guo et al., ICML 2017): the mean absolute difference
+    of a bin's confidence and accuracy, weighted by its photos. `None` without photos."""
     if not len(correct):
         return None
     bin_of = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
@@ -79,7 +79,7 @@ def calibration_error(confidence: Floats, correct: Bools) -> float | None:
 
 
 def auroc(known: Floats, others: Floats) -> float | None:
-    """Probability that a known photo has a higher score than another one, a tie being half; `None` without a pair."""
+    """Probability that a known photo has a higher score than another one; a tie counts half. `None` without pairs."""
     if not len(known) or not len(others):
         return None
     difference = known[:, None] - others[None, :]
@@ -87,7 +87,7 @@ def auroc(known: Floats, others: Floats) -> float | None:
 
 
 def passed(answers: Answers, score: float) -> Passed:
-    """What gets through a threshold."""
+    """The metrics of the threshold `score`."""
     through = answers.scores >= score
     return Passed(
         score=score,

@@ -1,9 +1,9 @@
-"""What a published model says of itself, and what it says of photos.
+"""Prints the metrics that a published model reports, and those measured on photos.
 
     python -m bench.honesty.model MODEL_FOLDER PHOTOS_FOLDER SCENES_FOLDER
 
-PHOTOS_FOLDER holds a folder a product, named by its SKU; those that the model does not know are the near others.
-SCENES_FOLDER holds pictures of no product. The published files themselves are run, by TensorFlow.
+PHOTOS_FOLDER holds one folder for each product, named by its SKU; products that the model does not know are `near`.
+SCENES_FOLDER holds pictures without a product. TensorFlow runs the published files themselves.
 """
 
 import json
@@ -24,7 +24,7 @@ BATCH = 16
 
 
 def ask(model: PublishedModel, photos: Path, scenes: Path) -> Answers:
-    """Show the model every photo and every scene. Raises as `decode_photo` and `PublishedModel.scores` do."""
+    """Run the model on every photo and scene. Raises as `decode_photo` and `PublishedModel.scores` do."""
     by_sku = {folder.name: sorted(folder.iterdir()) for folder in sorted(photos.iterdir())}
     ours = [(model.labels.index(sku), path) for sku in by_sku if sku in model.labels for path in by_sku[sku]]
     near = [path for sku, paths in by_sku.items() if sku not in model.labels for path in paths]
@@ -49,7 +49,7 @@ def _answers(model: PublishedModel, paths: Sequence[Path]) -> tuple[Any, Any]:
 
 
 def main(folder: Path, photos: Path, scenes: Path) -> dict[str, Any]:
-    """What the model in `folder` says of itself, and what was found."""
+    """Return the metrics that the model in `folder` reports, and the measured ones."""
     model = load_published(folder)
     claims = reported(model.metadata)
     scores = {name: promise["score"] for name, promise in claims["passed"].items()}

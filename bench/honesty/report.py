@@ -1,4 +1,4 @@
-"""What models said of themselves beside what was found, as tables for people and as JSON for programs."""
+"""Reported and measured metrics of models, as tables for people and as JSON for programs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +11,10 @@ from rich.table import Table
 from bench.train.report import write_json
 
 LEGEND = """\
-says: what the worker measured on photos of the catalogue. found: what its published files answer.
-near: photos of val of products that the model does not know; far: drawn scenes that show none.
-AUROC: how often one of ours has the higher score. through: gets at least the threshold's score.
-The jobs name no negatives, so what is promised of others is promised of near ones."""
+says: reported by the worker, on photos of the catalogue. found: measured with the published files on val.
+near: photos in val of products that the model does not know; far: drawn scenes without a product.
+AUROC: probability that a photo of a known product has the higher score. A threshold accepts scores from it on.
+The jobs name no negatives, so that the reported false positive rate is for near photos."""
 
 Row = tuple[str, str, str, str]
 
@@ -32,18 +32,18 @@ class Trial:
 
     @property
     def top1_difference(self) -> float | None:
-        """Points that were found beyond those that were reported."""
+        """Measured minus reported top-1, in percentage points."""
         return _points(self.reported["top1"], self.measured["top1"])
 
     @property
     def top1_within(self) -> bool | None:
-        """Whether what was found lies within the interval that was reported."""
+        """Whether the measured top-1 is within the reported interval."""
         low, found, high = self.reported["top1_low"], self.measured["top1"], self.reported["top1_high"]
         return None if None in (low, found) else bool(low <= found <= high)
 
 
 def table(trial: Trial) -> Group:
-    """Every claim beside what was found."""
+    """A table with each reported metric beside the measured one."""
     found = trial.measured
     counts = f"{trial.products} products, {trial.photos} photos"
     val = f"{found['photos']} photos of val, {found['near_photos']} near, {found['far_photos']} far"
@@ -56,17 +56,17 @@ def table(trial: Trial) -> Group:
         shown.add_section()
         for row in _threshold(name, promise, found["passed"][name]):
             shown.add_row(*row)
-    # A title would be broken to the width of the table.
+    # A title would be wrapped to the table's width.
     return Group(f"{trial.set}, {trial.profile}: {counts}; tried on {val}", shown)
 
 
 def write(trials: Sequence[Trial], conditions: Mapping[str, object], output: Path) -> None:
-    """Write every number."""
-    told = [
+    """Write all values as JSON."""
+    models = [
         asdict(trial) | {"top1_difference": trial.top1_difference, "top1_within": trial.top1_within}
         for trial in trials
     ]
-    write_json({"conditions": conditions, "models": told}, output)
+    write_json({"conditions": conditions, "models": models}, output)
 
 
 def _claims(says: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Row]:

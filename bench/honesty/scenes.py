@@ -1,4 +1,4 @@
-"""Draws scenes that show no product, such as a camera sees before it finds one."""
+"""Draws scenes without a product, such as a camera sees before it is pointed at one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFilter
 
 SIZE = (480, 360)
 EACH = 10
-"""Scenes of each kind."""
+"""Number of scenes of each kind."""
 
 _QUALITY = 88
-_OVERSIZE = 1.4  # so much larger before it is turned, to have no empty corners
+_OVERSIZE = 1.4  # scale of the canvas before it is turned, so that no corner is empty
 
 Random = np.random.Generator
 Pixels = npt.NDArray[np.float32]
@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.float32]
 
 
 def draw_scenes(folder: Path, *, each: int = EACH, seed: int = 11) -> list[Path]:
-    """Write `folder/<kind>_<nn>.jpg`, `each` of every kind in SCENES; a seed always draws the same."""
+    """Write `folder/<kind>_<nn>.jpg`, `each` of every kind in SCENES; deterministic for a seed."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind, name in enumerate(SCENES):
@@ -32,7 +32,7 @@ def draw_scenes(folder: Path, *, each: int = EACH, seed: int = 11) -> list[Path]
 
 
 def draw_scene(kind: str, random: Random) -> Image.Image:
-    """A scene of 480 x 360, RGB, in some light and with some grain."""
+    """A scene of 480 x 360 pixels, RGB, with random light and grain."""
     pixels = SCENES[kind](random)
     light = random.uniform(0.75, 1.15) * (1 + random.uniform(-0.05, 0.05, 3))
     grain = random.normal(0, random.uniform(1, 5), (*pixels.shape[:2], 1))
@@ -40,14 +40,14 @@ def draw_scene(kind: str, random: Random) -> Image.Image:
 
 
 def plaster(random: Random) -> Pixels:
-    """A wall: rough, lit from a side, with a stain or two."""
+    """A rough wall, lit from one side."""
     bumps = _clouds(random, (12, 9)) * random.uniform(3, 14) + random.normal(0, 3, (SIZE[1], SIZE[0]))
     slope = np.linspace(-1, 1, SIZE[0])[None, :] * random.uniform(-25, 25)
     return _colour(random, 120, 245) + (bumps + slope).astype(np.float32)[..., None]
 
 
 def tiles(random: Random) -> Pixels:
-    """Square tiles in their grout, a little askew; no two have the same shade."""
+    """Square tiles with grout, slightly turned, each of another shade."""
     image, pen, (width, height) = _canvas(_colour(random, 90, 200))
     step, gap = int(random.integers(50, 130)), int(random.integers(2, 7))
     colours = [_colour(random, 100, 245) for _ in range(random.integers(1, 3))]
@@ -59,7 +59,7 @@ def tiles(random: Random) -> Pixels:
 
 
 def boards(random: Random) -> Pixels:
-    """Wooden boards beside each other, with their grain along them."""
+    """Parallel wooden boards with grain."""
     image, pen, (width, height) = _canvas(np.array([40, 28, 20], np.float32))
     wood = np.array([random.uniform(110, 215), 0, 0], np.float32)
     wood[1:] = wood[0] * random.uniform((0.68, 0.42), (0.85, 0.7))
@@ -74,7 +74,7 @@ def boards(random: Random) -> Pixels:
 
 
 def room(random: Random) -> Pixels:
-    """A room far out of focus: a wall, a floor, furniture, a window."""
+    """A room out of focus: a wall, a floor, furniture, a window."""
     image, pen, (width, height) = _canvas(_colour(random, 130, 240))
     floor = height * random.uniform(0.55, 0.8)
     pen.rectangle((0, floor, width, height), fill=_fill(_colour(random, 60, 180)))
@@ -88,7 +88,7 @@ def room(random: Random) -> Pixels:
 
 
 def sky(random: Random) -> Pixels:
-    """Clouds in a sky that gets paler towards the horizon."""
+    """Clouds in a sky that is paler towards the horizon."""
     top, horizon = np.array([80, 130, 205]) + random.normal(0, 18, 3), np.array([200, 220, 238])
     depth = np.linspace(0, 1, SIZE[1])[:, None, None]
     cover = np.clip(_clouds(random, (5, 4)) * random.uniform(0.6, 1.2) + random.uniform(-0.3, 0.6), 0, 1)
@@ -98,7 +98,7 @@ def sky(random: Random) -> Pixels:
 
 
 def gradient(random: Random) -> Pixels:
-    """One colour that becomes another."""
+    """A linear gradient between two colours."""
     angle = random.uniform(0, 2 * np.pi)
     x, y = np.linspace(-1, 1, SIZE[0])[None, :], np.linspace(-1, 1, SIZE[1])[:, None]
     share = np.clip((x * np.cos(angle) + y * np.sin(angle)) / 2 + 0.5, 0, 1)[..., None]
@@ -116,7 +116,8 @@ SCENES: Mapping[str, Callable[[Random], Pixels]] = {
 
 
 def _clouds(random: Random, cells: tuple[int, int]) -> Pixels:
-    """Smooth noise `[height, width]` of a spread of about 1, each octave twice as fine and half as strong."""
+    """Smooth noise `[height, width]` with a standard deviation of about 1: octaves of double frequency and half
+    amplitude."""
     total = np.zeros((SIZE[1], SIZE[0]), np.float32)
     for octave in range(4):
         coarse = random.normal(0, 1, (cells[1] << octave, cells[0] << octave)).astype(np.float32)
@@ -131,14 +132,14 @@ def _canvas(colour: Pixels) -> tuple[Image.Image, ImageDraw.ImageDraw, tuple[int
 
 
 def _turned(image: Image.Image, random: Random, degrees: float) -> Pixels:
-    """Its middle, turned by up to so many degrees."""
+    """The image's centre, turned by a random angle of up to `degrees`."""
     turned = image.rotate(random.uniform(-degrees, degrees), Image.Resampling.BICUBIC)
     left, top = (image.width - SIZE[0]) // 2, (image.height - SIZE[1]) // 2
     return np.asarray(turned.crop((left, top, left + SIZE[0], top + SIZE[1])), np.float32)
 
 
 def _colour(random: Random, low: float, high: float) -> Pixels:
-    """A colour of some brightness, rarely a strong one."""
+    """A weakly saturated colour with a brightness from `low` to `high`."""
     bright = random.uniform(low, high)
     return np.clip(bright + random.normal(0, 12, 3), 0, 255).astype(np.float32)
 

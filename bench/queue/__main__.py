@@ -1,7 +1,7 @@
-"""Our job queue beside procrastinate and pgqueuer, on one Postgres in the same run: `make bench-queue`.
+"""Compares our job queue with procrastinate and pgqueuer, on one Postgres in the same run: `make bench-queue`.
 
-Latency from insert to claim, recovery after a killed worker and after a restart of Postgres, and how much is
-written. It takes about eight minutes and asserts nothing: times depend on the machine.
+Measures latency from insert to claim, recovery after a killed worker and after a restart of Postgres, and the
+number of writes. It takes about eight minutes and asserts nothing: times depend on the machine.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main(rounds: int, output: Path) -> None:
 
         console.print("Restarting Postgres under idle workers …")
         restarted = restart(server, sides)
-        # From here on Postgres stays up, so that what takes long can wait in the background.
+        # Postgres is not restarted again, so that long measurements can run in the background.
         recovery = Recovery(server, sides, started + RUN_SECONDS)
         console.print("Counting writes …")
         written = writes(server, sides)
@@ -54,7 +54,7 @@ def main(rounds: int, output: Path) -> None:
 
 
 def versions_of(server: Server, sides: Sides) -> dict[str, str]:
-    """What ran."""
+    """The versions of Python, Postgres and each side's packages."""
     with server.connect(server.postgres.url()) as connection:
         postgres = connection.info.parameter_status("server_version") or ""
     packages = {name: version(name) for side in sides.all for name in side.packages}
@@ -62,7 +62,7 @@ def versions_of(server: Server, sides: Sides) -> dict[str, str]:
 
 
 def load_average() -> str:
-    """How many processes wanted a core within the last five minutes, this bench's own among them."""
+    """The load average of the last five minutes, which includes this bench."""
     return f"{os.getloadavg()[1]:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""A training child that trains nothing and reports as often as a real one at its busiest: ten times a second."""
+"""A stub of the training child that only reports progress, at a real child's highest rate: ten times a second."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def conclude(active: ActiveModel | None) -> None:
-    """Say that the model is to take the place of the active one."""
+    """Send a Finished with the decision to activate the model."""
     promotion = Promotion(True, "It is as good as the others.", active.version if active else None, None)
     sys.stdout.buffer.write(encode(Finished(TrainedModel("{}", 10, 2, {}, promotion, ()))))
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""The measures of jobs that are claimed at once, and of how much is written meanwhile."""
+"""Measures the latency of claims, the recovery after a restart of Postgres, and the number of writes."""
 
 import random
 import time
@@ -17,7 +17,7 @@ from bench.queue.server import POLL_SECONDS, Lane, Server, TooSlow, wait_for
 from bench.queue.side import Job, Setup, Side, Times
 
 WARM_UP = 5
-# Every fourth round is enough where a job takes long, or is only compared with ourselves.
+# Lanes that are slow or compare us only with ourselves run in every fourth round.
 RARELY = 4
 RESTARTS = 5
 PATIENCE_SECONDS = 60
@@ -25,23 +25,23 @@ WRITING_SECONDS = 30
 FINISHED_ROWS = 100_000
 
 LATENCY = """\
-committed: from the commit of the insert to the commit of the claim, by the server's commit timestamps; the same
-thing for every side. recorded: what the rows themselves say: ours "StartedAt" - "CreatedAt", procrastinate's events
-started - deferred, pgqueuer's log picked - queued. Those are the moments at which the transactions began: what a
-claim does within its transaction is not in them. Jobs do nothing, one at a time, each inserted 50 to 150 ms after
-its worker had ended the one before; sides take turns job by job. This Postgres does not wait for its disk."""
+committed: from the commit of the insert to the commit of the claim, by the server's commit timestamps; comparable
+between sides. recorded: from the rows' own times: ours "StartedAt" - "CreatedAt", procrastinate's events started -
+deferred, pgqueuer's log picked - queued. These are the starts of the transactions, without the time that a claim
+takes within its transaction. Jobs do nothing and run one at a time, each inserted 50 to 150 ms after the end of the
+one before; sides take turns job by job. This Postgres does not wait for its disk (fsync is off)."""
 
 RESTART = """\
-From the first connection after a fast restart to the claim of a job inserted right then; the workers were idle and
-as in the first table. One that exits is started again by a supervisor, after the pause that is given."""
+From the first connection after a fast restart to the claim of a job inserted at once; the workers are idle and
+configured as in the first table. A supervisor restarts a worker that exits, after the given pause."""
 
 WRITES = """\
-Updates of "TrainingJobs" (n_tup_upd) over one job, with its claim and its end, per minute of it."""
+Updates of "TrainingJobs" (n_tup_upd) during one job, with its claim and its end, per minute."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """The three queues, and by their names the databases that hold their empty tables."""
+    """The three queues, and for each name the template database with its empty tables."""
 
     templates: dict[str, str] = field(default_factory=dict)
     ours: Ours = field(default_factory=Ours)
@@ -57,12 +57,12 @@ class Sides:
             self.templates[side.name] = server.template(side)
 
     def lane(self, server: Server, side: Side, setup: Setup | None = None) -> Lane:
-        """A side, with its usual setup or the one given, on a database of its own."""
+        """A lane for a side on its own database, with the given or the usual setup."""
         return Lane(server, side, setup or side.usual, self.templates[side.name])
 
 
 def latency(server: Server, sides: Sides, rounds: int) -> Measure:
-    """Insert job after job, each into an idle worker, a side after the other."""
+    """Insert one job after another, each for an idle worker; the sides take turns."""
     often = [sides.lane(server, side) for side in sides.all]
     full = Ours(finished=FINISHED_ROWS)
     words = f"{full.usual.words}; {FINISHED_ROWS:,} finished rows"
@@ -92,9 +92,9 @@ def latency(server: Server, sides: Sides, rounds: int) -> Measure:
 
 
 def to_its_end(lane: Lane, job: Job) -> Times:
-    """Wait until the job is done; the claim's commit is what was seen of it first."""
+    """Wait until the job is done, and return its times; the claim's commit is the first one seen."""
     committed: datetime | None = None
-    # Not to disturb the claim itself.
+    # The polling must not disturb the claim.
     time.sleep(2 * POLL_SECONDS)
 
     def ask() -> Times:
@@ -118,9 +118,9 @@ def recorded_span(times: Times) -> float | None:
 
 
 def restart(server: Server, sides: Sides) -> Measure:
-    """Restart Postgres under idle workers, all sides at the same time."""
+    """Restart Postgres while the workers are idle, with all sides at the same time."""
     kinds = [(side, 0.1, "as systemd has it") for side in sides.all]
-    # What its deployment guide writes into the unit file.
+    # The pause in the unit file of its deployment guide.
     kinds.append((sides.pgqueuer, 5.0, "as its guide has it"))
     lanes = [sides.lane(server, side) for side, _, _ in kinds]
     seconds: list[list[float]] = [[] for _ in kinds]
@@ -155,7 +155,7 @@ def restart(server: Server, sides: Sides) -> Measure:
 
 
 def insert_at_once(lanes: Sequence[Lane]) -> tuple[datetime, list[Job]]:
-    """When the server answered, and a job a lane, inserted in no particular order."""
+    """Insert a job for each lane in random order; return the time of the server's first answer, and the jobs."""
     answered: datetime | None = None
     jobs: dict[int, Job] = {}
     for index in random.sample(range(len(lanes)), len(lanes)):
@@ -167,7 +167,7 @@ def insert_at_once(lanes: Sequence[Lane]) -> tuple[datetime, list[Job]]:
 
 
 def claims(lanes: Sequence[Lane], jobs: Sequence[Job]) -> list[datetime | None]:
-    """When each job was claimed, if it was in time."""
+    """The time when each job was claimed; `None` where it was not within PATIENCE_SECONDS."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     found: list[datetime | None] = []
     for lane, job in zip(lanes, jobs, strict=True):
@@ -179,7 +179,7 @@ def claims(lanes: Sequence[Lane], jobs: Sequence[Job]) -> list[datetime | None]:
 
 
 def writes(server: Server, sides: Sides) -> Measure:
-    """Count the updates of a job that reports at each of its stages, and of one that reports all the time."""
+    """Count the updates for a job that reports at each stage, and for one that reports ten times a second."""
     children = {"bench.queue.busy_child": "10 reports a second", sides.ours.child: "a report a stage"}
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda child: count(server, sides, child, children[child]), children))
@@ -192,7 +192,7 @@ def count(server: Server, sides: Sides, child: str, words: str) -> Result:
     with server.worker(lane, WRITING_SECONDS) as worker:
         job = lane.insert()
         wait_for(lambda: lane.times(job).done, 3 * WRITING_SECONDS)
-    # A connection tells the statistics when it ends.
+    # A connection's statistics are complete only after it ends.
     worker.wait_until_gone(lane.connection)
     updates, light = side.updates(lane.connection)
     note = f"{updates} in {WRITING_SECONDS} s, {light} of them without touching an index"

@@ -1,4 +1,4 @@
-"""Our side: the real worker, whose training child trains nothing."""
+"""Our side: the real worker with a stub of the training child."""
 
 import sys
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ POLLING = Setup("no LISTEN, POLL_SECONDS=1", 60, 20, {"LISTEN_URL": NOBODY_LISTE
 
 
 def leased(seconds: int) -> Setup:
-    """A lease of so many seconds; it is renewed at every third of it."""
+    """A lease of `seconds`, renewed after each third of it."""
     return Setup(f"LEASE_SECONDS={seconds}", seconds, seconds / 3, {"LEASE_SECONDS": str(seconds)})
 
 
@@ -71,7 +71,7 @@ class Ours:
         return when
 
     def updates(self, connection: Connection) -> tuple[int, int]:
-        """How often rows of the queue's table were updated, and how often without touching its indexes."""
+        """Number of row updates in the queue's table, and the number without an index update (HOT)."""
         row = connection.execute(QUERIES["updates"]).fetchone()
         assert row
         return int(row[0]), int(row[1])

@@ -1,10 +1,10 @@
--- What the bench asks of "TrainingJobs".
+-- The bench's queries on "TrainingJobs".
 
 -- name: insert
 INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING "Id" AS job, pg_current_xact_id()::xid::text AS insertion;
 
 -- name: times
--- Until the next write to it, the row's transaction is the one that claimed it.
+-- Until the next write to the row, its xmin is the claim's transaction.
 SELECT "CreatedAt" AS inserted,
     pg_xact_commit_timestamp(%(insertion)s::xid) AS insert_committed,
     "StartedAt" AS claimed,

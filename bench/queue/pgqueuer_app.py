@@ -1,4 +1,4 @@
-"""What a pgqueuer worker runs: a job that waits. `python -m bench.queue.pgqueuer_app` starts one."""
+"""A pgqueuer worker whose jobs only sleep. `python -m bench.queue.pgqueuer_app` starts one."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from pgqueuer.models import Job
 
 @asynccontextmanager
 async def worker() -> AsyncIterator[PgQueuer]:
-    """One connection, not a pool, as its performance guide advises for a worker."""
+    """Uses one connection, not a pool, as pgqueuer's performance guide advises for a worker."""
     async with connect_asyncpg() as connection:
         queue = PgQueuer.from_asyncpg_connection(connection)
 
@@ -27,7 +27,7 @@ async def worker() -> AsyncIterator[PgQueuer]:
 
 
 if __name__ == "__main__":
-    # What `pgq run` does, which fails before it starts with the Typer that is installed here.
+    # The same as `pgq run`, which does not start with the installed version of Typer.
     uvloop.run(
         pgqueuer.run(
             worker,

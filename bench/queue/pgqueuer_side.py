@@ -1,4 +1,4 @@
-"""pgqueuer on asyncpg, and told to end when its listener fails, as its documentation advises."""
+"""The side of pgqueuer on asyncpg, which exits when its listener fails, as its documentation advises."""
 
 import sys
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-m", "pgqueuer"]
 
 
 def timed(words: str, heartbeat: int, dequeue: int) -> Setup:
-    """Heartbeats are sent at half of their timeout; stale jobs are looked for at every dequeue timeout."""
+    """A setup with heartbeats at half of their timeout, and a search for stale jobs at every dequeue timeout."""
     environment = {"HEARTBEAT_TIMEOUT": str(heartbeat), "DEQUEUE_TIMEOUT": str(dequeue)}
     return Setup(words, heartbeat, max(heartbeat / 2, dequeue), environment)
 
@@ -27,7 +27,7 @@ USUAL = timed("defaults: heartbeat timeout 30 s, dequeue timeout 30 s", 30, 30)
 
 
 def patient(seconds: int) -> Setup:
-    """Given up after so many seconds; looked for every second."""
+    """A setup with a job given up after `seconds` of silence, and a search for such jobs every second."""
     return timed(f"heartbeat timeout {seconds} s, dequeue timeout 1 s", seconds, 1)
 
 

@@ -1,7 +1,7 @@
--- What the bench asks of pgqueuer's tables.
+-- The bench's queries on pgqueuer's tables.
 
 -- name: times
--- A line of the log that was counted into the statistics has been written twice.
+-- Aggregation writes a log row a second time, so that its xmin is no longer that of the event.
 SELECT min(created) FILTER (WHERE status = 'queued') AS inserted,
     min(pg_xact_commit_timestamp(xmin)) FILTER (WHERE status = 'queued' AND NOT aggregated) AS insert_committed,
     max(created) FILTER (WHERE status = 'picked') AS claimed,

@@ -1,4 +1,4 @@
-"""What a procrastinate worker runs: a job that waits, and the retry of jobs whose worker has fallen silent."""
+"""The app of a procrastinate worker: a job that sleeps, and the retry of stalled jobs."""
 
 import asyncio
 import os

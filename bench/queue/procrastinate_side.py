@@ -1,4 +1,4 @@
-"""procrastinate, started by its own command line, with the periodic task that its documentation advises."""
+"""The side of procrastinate, started by its own command line, with the periodic task that its documentation advises."""
 
 import sys
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "procrastinate", "--app=bench.queue.procrastina
 
 
 def watched(words: str, cron: str, beat: float, patience: float) -> Setup:
-    """A retry of stalled jobs at every tick of `cron`, and the heartbeats that go with it."""
+    """A setup with a retry of stalled jobs at every tick of `cron`, and heartbeats every `beat` seconds."""
     environment = {"RETRY_CRON": cron, "HEARTBEAT_SECONDS": str(beat), "STALLED_SECONDS": str(patience)}
     return Setup(words, patience, beat, environment)
 
@@ -28,7 +28,7 @@ USUAL = watched(
 
 
 def patient(seconds: int) -> Setup:
-    """Given up after so many seconds; its cron knows no shorter period than a second."""
+    """A setup with a job given up after `seconds` of silence, and a retry every second, cron's shortest period."""
     beat = max(1.0, seconds // 3)
     words = f"heartbeat {beat:g} s, stalled {seconds} s, retry task every 1 s"
     return watched(words, "* * * * * */1", beat, seconds)

@@ -1,7 +1,7 @@
--- What the bench asks of procrastinate's tables.
+-- The bench's queries on procrastinate's tables.
 
 -- name: insert
--- The function that its own `defer` calls.
+-- The function that procrastinate's own `defer` calls.
 SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
     ROW('default', 'bench', 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1
 ])) AS job;

@@ -1,4 +1,4 @@
-"""How long a job rests when its worker is killed and another one is idle beside it."""
+"""Measures how long a job waits when its worker is killed and another worker is idle."""
 
 import random
 import time
@@ -19,22 +19,22 @@ PATIENCE_SECONDS = 90
 
 RECOVERY = """\
 since killed: from the SIGKILL of the worker to the next claim of its job, by the database's clock. since given up:
-to that claim from the moment at which the silent worker may lose its job (the lease's end; the last heartbeat and
-its timeout). When the worker is killed is random within its cycle. Sides wait beside each other."""
+from the time at which the silent worker may lose its job (the lease's end, or the last heartbeat plus its timeout)
+to that claim. The time of the SIGKILL is random within the worker's cycle. Sides run in parallel."""
 
 TEN_MINUTES = "it waits for the clock's next 10-minute mark: 0.5 to 10.5 minutes, 5.5 on average"
 
 
 @dataclass(frozen=True)
 class Rest:
-    """Seconds without a worker, and how many of them were past the silence that is put up with."""
+    """Seconds to the next claim, since the worker was killed, and since its job was given up."""
 
     killed: float
     given_up: float
 
 
 def kill_a_worker(lane: Lane, patience: float) -> Rest | None:
-    """Kill the worker that has a job; `None` when the idle one does not take it within `patience`."""
+    """Kill the worker that has a job; `None` when the idle one does not claim it within `patience` seconds."""
     with lane.server.worker(lane, LONG_JOB_SECONDS) as first:
         first.wait_until_idle(lane.connection)
         job = lane.insert()
@@ -53,7 +53,7 @@ def kill_a_worker(lane: Lane, patience: float) -> Rest | None:
 
 
 class Recovery:
-    """Has what takes long wait in the background; `measure` does the rest and gathers everything."""
+    """Starts the long measurements in the background; `measure` runs the others and collects all results."""
 
     def __init__(self, server: Server, sides: Sides, ends: float) -> None:
         self._server, self._sides = server, sides
@@ -66,7 +66,7 @@ class Recovery:
         ]
 
     def measure(self) -> Measure:
-        """Measure the short ones, a patience after the other."""
+        """Run the short measurements, one `patience` after another, and collect all results."""
         sides = self._sides
         quick = self._repeat_together(
             (sides.ours, ours.leased(3)),
@@ -89,7 +89,7 @@ class Recovery:
     def _start(
         self, side: Side, setup: Setup, patience: float = PATIENCE_SECONDS, beside: int = 1, times: int = 1
     ) -> Callable[[], tuple[Result, Result]]:
-        """Kill workers, so many beside each other and so often one after the other; call it to wait for it."""
+        """Start killing workers, `beside` in parallel and `times` in series; call the result to wait for it."""
 
         def repeat() -> list[Rest | None]:
             lanes = [self._sides.lane(self._server, side, setup) for _ in range(times)]
@@ -100,7 +100,7 @@ class Recovery:
 
 
 def told(side: Side, setup: Setup, rests: Sequence[Rest | None], patience: float) -> tuple[Result, Result]:
-    """What happened, since the kill and since the job was given up, and what did not in time."""
+    """The results since the kill and since the job was given up, with a note about those not in time."""
     seen = [rest for rest in rests if rest]
     missed = f"{len(rests) - len(seen)}x not within {patience:.0f} s; " if len(seen) < len(rests) else ""
     note = missed + (TEN_MINUTES if setup is procrastinate_side.USUAL else "")

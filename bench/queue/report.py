@@ -1,4 +1,4 @@
-"""What was measured, as a table for people and as JSON for programs."""
+"""The measured values, as tables for people and as JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-# Where the output is no terminal.
+# Columns, where the output is not a terminal.
 WIDTH = 150
 
 
 @dataclass(frozen=True)
 class Result:
-    """One line of a table: the same thing measured as often as there are values."""
+    """One line of a table: repeated measurements of the same quantity."""
 
     side: str
     setup: str
@@ -25,7 +25,7 @@ class Result:
 
     @property
     def spread(self) -> dict[str, float]:
-        """The median and what lies around it; empty where nothing was measured."""
+        """Median, percentiles, minimum and maximum; empty where nothing was measured."""
         if not self.values:
             return {}
         p50, p95, p99 = (float(value) for value in np.percentile(self.values, (50, 95, 99)))
@@ -34,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Measure:
-    """One table; `compared` says exactly what the numbers are, `marks` which of their spread is shown."""
+    """One table; `compared` defines the numbers exactly, `marks` are the keys of `spread` to show."""
 
     name: str
     unit: str
@@ -62,7 +62,7 @@ class Measure:
 
 
 def show(measures: Sequence[Measure], conditions: dict[str, str], console: Console) -> None:
-    """Print a table a measure."""
+    """Print one table for each measure."""
     for measure in measures:
         console.print()
         console.print(measure.table())
@@ -72,8 +72,8 @@ def show(measures: Sequence[Measure], conditions: dict[str, str], console: Conso
 
 
 def write(measures: Sequence[Measure], conditions: dict[str, str], output: Path) -> None:
-    """Write everything, each single value too."""
-    told = [
+    """Write all results as JSON, with every single value."""
+    described = [
         {
             "name": measure.name,
             "unit": measure.unit,
@@ -86,5 +86,5 @@ def write(measures: Sequence[Measure], conditions: dict[str, str], output: Path)
         for measure in measures
     ]
     output.write_text(
-        json.dumps({"conditions": conditions, "measures": told}, indent=2, ensure_ascii=False) + "\n"
+        json.dumps({"conditions": conditions, "measures": described}, indent=2, ensure_ascii=False) + "\n"
     )

@@ -1,4 +1,4 @@
-"""One Postgres for all sides, and the workers on its databases."""
+"""One Postgres for all sides, and the workers' processes on its databases."""
 
 import itertools
 import os
@@ -28,12 +28,12 @@ numbers = itertools.count()
 
 
 class TooSlow(RuntimeError):
-    """What was waited for did not happen in time."""
+    """A condition did not become true in time."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Knows when every transaction was committed; each side's tables are laid down once, then copied."""
+    """A Postgres that records commit times; creates each side's tables once, then copies them."""
 
     postgres: EmbeddedPostgres
     folder: Path
@@ -47,13 +47,13 @@ class Server:
         return psycopg.connect(database, autocommit=True)
 
     def template(self, side: Side) -> str:
-        """The name of a database with the side's tables."""
+        """Create a database with the side's tables, and return its name."""
         name = f"template_{next(numbers)}"
         side.install(self.postgres.create_database(name))
         return name
 
     def copy(self, template: str) -> str:
-        """The connection string of a new database that is as `template`."""
+        """Copy the database `template`, and return the copy's connection string."""
         name = f"bench_{next(numbers)}"
         with self.connect(self.postgres.url()) as connection:
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
@@ -64,9 +64,9 @@ class Server:
     def worker(
         self, lane: "Lane", seconds: float = 0, restart_after: float | None = None
     ) -> Iterator["WorkerProcess"]:
-        """A worker on a lane, whose jobs take `seconds`; it is killed on leaving.
+        """Start a worker on a lane, whose jobs take `seconds`; kill it on leaving.
 
-        With `restart_after`, one that exits is started again after that pause.
+        With `restart_after`, a supervisor restarts the worker that many seconds after it exits.
         """
         name = f"worker-{next(numbers)}"
         folder = self.folder / f"{name}-{lane.side.name}"
@@ -93,14 +93,14 @@ class Server:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """A running worker; `name` is its name in the server's list of connections."""
+    """A running worker; `name` is the application name of its connections."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def wait_until_idle(self, connection: Connection) -> None:
-        """Raises TooSlow with the end of its log."""
+        """Wait until the worker is idle. Raises TooSlow with the end of its log."""
         try:
             wait_for(lambda: self._asks(connection, "is_idle"), START_SECONDS)
         except TooSlow as error:
@@ -154,7 +154,7 @@ class Lane:
         return when
 
     def wait_for_claims(self, job: Job, claims: int, seconds: float) -> datetime:
-        """When the job was claimed for the given time. Raises TooSlow."""
+        """Wait until the job has this number of claims, and return the time of the last. Raises TooSlow."""
         wait_for(lambda: self.times(job).claims >= claims, seconds)
         claimed = self.times(job).claimed
         assert claimed
@@ -162,7 +162,7 @@ class Lane:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Ask until it is so. Raises TooSlow."""
+    """Poll until `condition` is true. Raises TooSlow."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

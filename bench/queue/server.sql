@@ -1,4 +1,4 @@
--- What the bench asks of the server itself.
+-- The bench's statements for the server itself.
 
 -- name: keep_commit_times
 ALTER SYSTEM SET track_commit_timestamp = on;
@@ -7,7 +7,7 @@ ALTER SYSTEM SET track_commit_timestamp = on;
 SELECT clock_timestamp();
 
 -- name: is_idle
--- A worker that has connected and then did nothing for a while.
+-- Whether the worker is connected and has been idle for a while.
 SELECT coalesce(bool_and(state = 'idle' AND clock_timestamp() - state_change > interval '0.3 s'), false)
 FROM pg_stat_activity WHERE application_name = %(name)s;
 

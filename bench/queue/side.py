@@ -1,4 +1,4 @@
-"""What the measures need of a job queue, whoever made it."""
+"""The interface of a job queue for the measures."""
 
 import os
 import subprocess
@@ -11,16 +11,16 @@ from typing import Any, Protocol
 import psycopg
 
 Connection = psycopg.Connection[Any]
-# What a side's queries know a job by.
+# The parameters that identify a job in a side's queries.
 Job = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How a worker is configured, in words and for its process.
+    """A worker's configuration, in words and as environment variables.
 
-    `patience` is the seconds of silence after which its job goes to another worker, `cycle` the longest pause
-    between two signs of its life or between two looks of an idle worker at others'.
+    `patience`: seconds of silence after which another worker gets its job; `cycle`: the longest pause between two
+    heartbeats, or between two checks of an idle worker for stale jobs.
     """
 
     words: str
@@ -31,7 +31,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Times:
-    """What the database knows of a job, by its own clock; the claim is the latest one of `claims`."""
+    """A job's times by the database's clock; `claimed` is of the latest one of `claims`."""
 
     inserted: datetime
     insert_committed: datetime | None
@@ -42,7 +42,7 @@ class Times:
 
 
 class Side(Protocol):
-    """A queue under measure. Every job of a worker takes the seconds that it was started with."""
+    """A queue under measurement. Every job of a worker takes the `seconds` in its environment."""
 
     @property
     def name(self) -> str: ...
@@ -54,26 +54,26 @@ class Side(Protocol):
     def usual(self) -> Setup: ...
 
     def install(self, database: str) -> None:
-        """Lay the queue's tables down in an empty database."""
+        """Create the queue's tables in an empty database."""
 
     def command(self, setup: Setup) -> list[str]:
-        """What starts a worker."""
+        """The command that starts a worker."""
 
     def environment(self, setup: Setup, database: str, folder: Path, seconds: float) -> Mapping[str, str]:
-        """With what it is started, besides our own environment; `folder` is its own."""
+        """A worker's environment variables, in addition to our own; `folder` is only for this worker."""
 
     def insert(self, connection: Connection) -> Job:
         """Insert a job in a transaction of its own."""
 
     def times(self, connection: Connection, job: Job) -> Times:
-        """What became of it."""
+        """The job's times and state."""
 
     def given_up_at(self, connection: Connection, job: Job, setup: Setup) -> datetime:
-        """When the job of a worker that says nothing any more may go to another one."""
+        """The time from which another worker may claim the job of a silent worker."""
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run a command to its end. Raises CalledProcessError, whose output it prints."""
+    """Run a command to its end. On an error, print its output and raise CalledProcessError."""
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
     if done.returncode:
         print(done.stdout, done.stderr)

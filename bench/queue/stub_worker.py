@@ -1,4 +1,4 @@
-"""The real worker, whose training child is the module that CHILD_MODULE names."""
+"""The real worker, with the module that CHILD_MODULE names as its training child."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""The training job beside the plain recipe on the same real photos: `make bench-train`.
+"""Compares the training job with the plain recipe on the same real photos: `make bench-train`.
 
 PHOTOS holds photos.csv (columns split, sku, name, file and one of 0 and 1 for each set), train/ and val/.
-Only the split `train` trains; all are measured on val/. It asserts nothing: times depend on the machine.
+Models are trained on the split `train` and measured on val/. It asserts nothing: times depend on the machine.
 """
 
 import sys
@@ -27,7 +27,7 @@ def main() -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else report.WIDTH)
     try:
         if not given.weights.is_file():
-            raise WrongInput(f"{given.weights} is no file: name the Keras .h5 of MobileNetV2 without top.")
+            raise WrongInput(f"{given.weights} is not a file: name the Keras .h5 of MobileNetV2 without top.")
         names = (None,) if given.scale else given.sets
         sets = [read_set(given.photos, name) for name in names]
         with tempfile.TemporaryDirectory(prefix="bench-train-") as folder, EmbeddedPostgres() as postgres:
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def compare(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, console: Console) -> None:
-    """Let all sides take turns on each set, and print and write what came of it."""
+    """Run all sides in turn on each set; print and write the results."""
     conditions = conditions_of(given)
     console.print("Preparing the compiled backbone …")
     sides.prepare(sets[0], given.sides, given.profiles)
@@ -52,13 +52,13 @@ def compare(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, console: C
                 console.print(f"{photos.name}, round {round_ + 1}: {name}: {result.seconds:.1f} s")
         every.append(report.SetResults(photos, runs))
         report.show(report.tables(every[-1]), console)
-        # Written after each set: what was measured is not lost with what fails later.
+        # Written after each set, so that a later failure loses no results.
         report.write(every, conditions | {"load_after": load_average()}, given.json)
     console.print(f"Every value is in {given.json}.")
 
 
 def measure_scale(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, console: Console) -> None:
-    """One cold job a size, with the first profile that was asked for."""
+    """Run one cold job for each number of photos, with the first given profile."""
     conditions, profile = conditions_of(given), given.profiles[0]
     console.print("Preparing the compiled backbone …")
     sides.prepare(sets[0], ["cold"], [profile])
@@ -66,13 +66,13 @@ def measure_scale(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, cons
     for point in scale.measure(sides, sets[0], sorted(given.scale), profile):
         points.append(point)
         console.print(f"{point.photos:,} photos: {point.seconds:.1f} s, {point.peak_memory / 1e9:.2f} GB")
-        told = {
+        values = {
             "conditions": conditions | {"load_after": load_average()},
             "profile": profile,
             "products": sets[0].products,
             "points": [asdict(point) for point in points],
         }
-        report.write_json(told | scale.summary(points), given.json)
+        report.write_json(values | scale.summary(points), given.json)
     report.show(scale.table(points, profile), console)
     if given.plot:
         scale.plot(points, profile, given.plot)
@@ -81,7 +81,7 @@ def measure_scale(sides: Sides, sets: Sequence[PhotoSet], given: Arguments, cons
 
 
 def conditions_of(given: Arguments) -> dict[str, object]:
-    """What ran, on what and how often."""
+    """The machine, the versions and the numbers of rounds and views."""
     return machine() | {"rounds": given.rounds, "views": given.views}
 
 

@@ -13,7 +13,7 @@ SETS = ("small", "medium", "large")
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was asked for. `scale` has the numbers of photos of the other mode, or nothing."""
+    """The parsed command line; `scale` has the numbers of photos to measure time and memory with, if any."""
 
     photos: Path
     weights: Path
@@ -28,7 +28,7 @@ class Arguments:
 
 
 def parse(description: str) -> Arguments:
-    """Read the command line; ends the process where it is wrong."""
+    """Parse the command line; exits where it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench.train", description=description)
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS", help="the folder of photos.csv, train/ and val/")
@@ -37,8 +37,8 @@ def parse(description: str) -> Arguments:
     for name, known in (("profiles", tuple(OPTIONS)), ("sides", KINDS)):
         some = f"some of {','.join(known)}; all by default"
         add(f"--{name}", type=names(known), default=known, metavar="NAME,…", help=some)
-    add("--rounds", type=_count, default=1, help="how often each side takes its turn")
-    add("--views", type=_count, default=4, help="how often the floor looks at a photo")
+    add("--rounds", type=_count, default=1, help="number of runs of each side")
+    add("--views", type=_count, default=4, help="number of views of a photo for the floor")
     add("--scale", type=_counts, default=(), metavar="N,…", help="instead: time and memory of N photos")
     add("--plot", type=Path, metavar="FILE.png", help="where a plot of --scale goes")
     add("--json", type=Path, default=Path("bench-train.json"), metavar="FILE", help="where the numbers go")
@@ -46,12 +46,12 @@ def parse(description: str) -> Arguments:
 
 
 def names(known: Collection[str] = ()) -> Callable[[str], tuple[str, ...]]:
-    """Reads names between commas; they must be among the `known` ones, if there are any."""
+    """A parser of names separated by commas, which must be among `known`, if given."""
 
     def read(text: str) -> tuple[str, ...]:
         given = tuple(text.split(","))
         if known and (unknown := [name for name in given if name not in known]):
-            raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"{unknown[0]} is not one of {', '.join(known)}")
         return given
 
     return read
@@ -68,4 +68,4 @@ def _counts(text: str) -> tuple[int, ...]:
     try:
         return tuple(sorted({_count(number) for number in text.split(",")}))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no list of numbers such as 1000,3000") from None
+        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers such as 1000,3000") from None

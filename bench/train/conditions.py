@@ -1,4 +1,4 @@
-"""What a bench ran on."""
+"""The conditions of a bench: machine, versions and load."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
 
 def machine() -> dict[str, object]:
-    """Versions, cores, and when it started under which load."""
+    """Versions, number of cores, start time and load."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
@@ -20,5 +20,5 @@ def machine() -> dict[str, object]:
 
 
 def load_average() -> float:
-    """How many processes wanted a core within the last minute, the bench's own among them."""
+    """The load average of the last minute, which includes the bench."""
     return round(os.getloadavg()[0], 2)

@@ -1,8 +1,8 @@
-"""The least that a first job could take: every photo is decoded once and looked at once a view.
+"""Measures a lower bound for the time of a first job: decode every photo once, and run the backbone on each view.
 
     python -m bench.train.floor PHOTOS_FOLDER WEIGHTS CACHE VIEWS
 
-PHOTOS_FOLDER holds a folder a product, CACHE the compiled backbone. Prints the seconds.
+PHOTOS_FOLDER holds one folder for each product, CACHE the converted backbone. Prints the seconds.
 """
 
 import json
@@ -25,18 +25,18 @@ THREADS = usable_cores()
 
 
 def floor_seconds(photos: Sequence[Path], backbone: Backbone, views: int) -> float:
-    """Seconds for all photos, by as many threads as there are cores, with engines that are ready."""
+    """Seconds for all photos, with one thread per core, whose engines are already warm."""
     own = threading.local()
     ready = threading.Barrier(THREADS + 1)
 
     def start() -> None:
         own.forward = litert_engine(backbone)
-        # An engine's first look is slower than all others.
+        # An engine's first run is slower than all others.
         own.forward(np.zeros((1, 224, 224, 3), np.uint8))
 
     def look(photo: Path) -> None:
         pixels = decode_photo(photo)
-        # The views' pixels differ, the work does not.
+        # Real views have different pixels, but the same cost.
         own.forward(np.stack([pixels] * views))
 
     with ThreadPoolExecutor(THREADS, initializer=start) as threads:

@@ -1,4 +1,4 @@
-"""One training job by the real daemon, seen as a backend sees it, with the memory that it took."""
+"""Runs one training job with the real daemon, and measures its time, as a backend sees it, and its memory."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from bench.train.shop import Shop
 from demo.worker_process import read_log, worker
 
 READY_EVENT = "backbone_ready"
-"""The log event after which a daemon is as ready for a job as it will be."""
+"""The log event after which the daemon has nothing left to prepare."""
 
 OPTIONS: Mapping[str, Mapping[str, object]] = {
     "quick": {"profile": "quick"},
@@ -26,9 +26,9 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class JobRun:
-    """`seconds` go from insert to completion by the database's clock; `peak_memory` is in bytes.
+    """`seconds` are from insert to completion by the database's clock; `peak_memory` is in bytes.
 
-    `reported` is what the worker says of the model's accuracy, and `model` the folder of its files.
+    `reported` is the accuracy that the worker reports, `model` the folder of the model's files.
     """
 
     seconds: float

@@ -1,4 +1,4 @@
-"""The peak memory of a process and all below it."""
+"""Measures the peak memory of a process and all its descendants."""
 
 import contextlib
 import threading
@@ -8,12 +8,12 @@ from typing import Self
 import psutil
 
 SAMPLE_SECONDS = 0.1
-# A look at a process of 2 GB takes 30 ms of a core, which what is measured would feel.
+# Sampling a process of 2 GB takes 30 ms of a core, which would slow the measured processes.
 SHARE_OF_A_CORE = 0.05
 
 
 class PeakMemory:
-    """A context manager that samples; `peak` is in bytes, and pages that the processes share count once."""
+    """A context manager that samples memory; `peak` is in bytes and counts shared pages once."""
 
     def __init__(self, pid: int) -> None:
         self.peak = 0
@@ -40,7 +40,7 @@ class PeakMemory:
 
 
 def _memory(process: psutil.Process) -> int:
-    """The process's share of what it maps; nothing of one that has just ended."""
+    """The process's proportional set size (PSS) in bytes; 0 if it has just ended."""
     try:
         return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:

@@ -1,8 +1,8 @@
-"""Without training: a photo shows the product of the photo whose features are the nearest by cosine.
+"""A baseline without training: predicts the product of the nearest photo by cosine similarity of the features.
 
     python -m bench.train.nearest_neighbour PHOTOS_FOLDER VAL_FOLDER WEIGHTS
 
-Both folders hold a folder a product. Prints top-1 and top-3 on the known products of VAL_FOLDER.
+Both folders hold one folder for each product. Prints top-1 and top-3 on the known products of VAL_FOLDER.
 """
 
 import json
@@ -22,26 +22,26 @@ Features = npt.NDArray[np.float32]
 
 
 def main(photos: Path, val: Path, weights: Path) -> dict[str, float]:
-    """Shares of val photos whose product is the nearest, and among the nearest three."""
+    """Return top-1 and top-3 accuracy on the photos in `val`."""
     backbone = keras.applications.MobileNetV2(
         input_shape=(SIDE, SIDE, 3), include_top=False, pooling="avg", weights=str(weights)
     )
     products = sorted(folder.name for folder in photos.iterdir())
     known = [_features(backbone, sorted((photos / product).iterdir())) for product in products]
     right, measured = [], 0
-    for place, product in enumerate(products):
+    for index, product in enumerate(products):
         if not (val / product).is_dir():
             continue
         measured += 1
         asked = _features(backbone, sorted((val / product).iterdir()))
-        # As near as the nearest photo of the product.
+        # A product's similarity is that of its nearest photo.
         nearness = np.stack([(asked @ features.T).max(axis=1) for features in known], axis=1)
-        right.append(np.argsort(-nearness, axis=1)[:, :3] == place)
+        right.append(np.argsort(-nearness, axis=1)[:, :3] == index)
     return shares(np.concatenate(right), measured)
 
 
 def _features(backbone: keras.Model, files: Sequence[Path]) -> Features:
-    """Pooled features of the last layer, of length 1, float32 `[files, 1280]`."""
+    """Pooled features of the last layer, normalised to length 1, float32 `[files, 1280]`."""
     batches = []
     for start in range(0, len(files), BATCH):
         pixels = np.stack([decode_photo(file) for file in files[start : start + BATCH]]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The photos that the bench trains on: sets of a collection, some held back, or one repeated many times."""
+"""The bench's training photos: the sets of a collection, whole, without some photos, or repeated."""
 
 import csv
 import random
@@ -13,12 +13,12 @@ COMMENT = b"\xff\xfe"
 
 
 class WrongInput(Exception):
-    """What was given on the command line cannot be used; the message says where and what to do."""
+    """Wrong input from the command line; the message names the file or option and the remedy."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of the product `sku`. From 1 on, `copy` counts copies of one file whose bytes must differ."""
+    """A photo of the product `sku`. `copy` is 0 for the file itself, from 1 on for copies with different bytes."""
 
     sku: str
     product: str
@@ -30,12 +30,12 @@ class Photo:
         return f"{self.copy}-{self.path.name}" if self.copy else self.path.name
 
     def content(self) -> bytes:
-        """The file's bytes; a copy shows the same picture and has a JPEG comment with its number."""
+        """The file's bytes; a copy has the same pixels, and a JPEG comment with its number."""
         data = self.path.read_bytes()
         if not self.copy:
             return data
         if not data.startswith(JPEG_START):
-            raise WrongInput(f"{self.path} is no JPEG, and only those can be repeated: leave it out.")
+            raise WrongInput(f"{self.path} is not a JPEG, and only JPEGs can be repeated: leave it out.")
         text = f"copy {self.copy}".encode()
         length = (len(text) + 2).to_bytes(2, "big")
         return JPEG_START + COMMENT + length + text + data[len(JPEG_START) :]
@@ -43,7 +43,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Training photos under a name, and the folder of those that the models are measured on."""
+    """Named training photos, and the folder of the photos to measure models on."""
 
     name: str
     photos: tuple[Photo, ...]
@@ -54,13 +54,13 @@ class PhotoSet:
         return len({photo.sku for photo in self.photos})
 
     def hold_back(self, count: int, seed: int) -> tuple["PhotoSet", tuple[Photo, ...]]:
-        """Take `count` photos out, of as many products as possible; gives the rest and those taken."""
+        """Split off `count` photos, of as many products as possible; return the rest and those photos."""
         shuffled = random.Random(seed).sample(self.photos, len(self.photos))
         taken = tuple(_spread(shuffled)[:count])
         return replace(self, photos=tuple(photo for photo in self.photos if photo not in taken)), taken
 
     def repeated(self, count: int) -> "PhotoSet":
-        """`count` photos that show every product: the set's own, as often as it takes."""
+        """`count` photos of all products: the set's own, repeated as often as necessary."""
         endless = cycle(_spread(self.photos))
         photos = (
             replace(photo, copy=index // len(self.photos))
@@ -69,7 +69,7 @@ class PhotoSet:
         return replace(self, photos=tuple(photos))
 
     def link(self, folder: Path) -> Path:
-        """Make `folder` one of a folder a product, with links to the photos."""
+        """Fill `folder` with one folder for each product, with links to the photos."""
         for photo in self.photos:
             (folder / photo.sku).mkdir(parents=True, exist_ok=True)
             (folder / photo.sku / photo.file_name).symlink_to(photo.path)
@@ -77,7 +77,7 @@ class PhotoSet:
 
 
 def read_set(folder: Path, name: str | None) -> PhotoSet:
-    """The photos of the split `train` that photos.csv puts into the set `name`, or all of them.
+    """Read the photos of the split `train` in the set `name` of photos.csv, or all of the split for `None`.
 
     Raises WrongInput.
     """

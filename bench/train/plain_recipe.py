@@ -1,8 +1,8 @@
-"""What a user would write first, as the tutorials of Keras and TensorFlow.js have it.
+"""A baseline: the recipe in the tutorials of Keras and TensorFlow.js.
 
     python -m bench.train.plain_recipe PHOTOS_FOLDER WEIGHTS OUTPUT_FOLDER SEED
 
-PHOTOS_FOLDER holds a folder a product. Prints `{"reported": …}`, its accuracy on the photos it held out.
+PHOTOS_FOLDER holds one folder for each product. Prints `{"reported": …}`, its accuracy on its held-out photos.
 """
 
 import json
@@ -19,7 +19,7 @@ EPOCHS = 15
 
 
 def main(photos: Path, weights: Path, output: Path, seed: int) -> dict[str, float]:
-    """Train on the photos and write TensorFlow.js files and their labels."""
+    """Train on the photos, and write the TensorFlow.js files and the labels; return the held-out top-1."""
     keras.utils.set_random_seed(seed)
     train, validation = keras.utils.image_dataset_from_directory(
         photos, image_size=(SIDE, SIDE), batch_size=BATCH, validation_split=0.2, subset="both", seed=seed
@@ -43,7 +43,7 @@ def main(photos: Path, weights: Path, output: Path, seed: int) -> dict[str, floa
     hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Dropout(0.2)(features))
     recogniser = keras.Model(photo, keras.layers.Dense(len(labels), activation="softmax")(hidden))
 
-    # Augmentation only trains: what is published begins behind it.
+    # Augmentation is only for training: the published model does not contain it.
     trained = keras.Sequential([photo, augmentation, recogniser])
     trained.compile(
         optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
@@ -57,5 +57,5 @@ def main(photos: Path, weights: Path, output: Path, seed: int) -> dict[str, floa
 
 
 if __name__ == "__main__":
-    told = main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
-    print(json.dumps({"reported": told}), flush=True)
+    reported = main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    print(json.dumps({"reported": reported}), flush=True)

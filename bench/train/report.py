@@ -1,4 +1,4 @@
-"""What was measured, as tables for people and as JSON for programs."""
+"""The measured values, as tables for people and as JSON for programs."""
 
 import json
 import statistics
@@ -13,7 +13,7 @@ from rich.table import Table
 from bench.train.photos import PhotoSet
 from bench.train.sides import FLOOR, NEAREST, PLAIN, Result
 
-# Where the output is no terminal.
+# Columns, where the output is not a terminal.
 WIDTH = 100
 
 
@@ -25,7 +25,7 @@ class SetResults:
     runs: Mapping[str, Sequence[Result]]
 
     def medians(self, side: str) -> dict[str, float | None]:
-        """Over the rounds; None where the side has no such number, or was not run."""
+        """Medians over the rounds; None where the side has no such value, or was not run."""
         values: dict[str, Callable[[Result], float | None]] = {
             "seconds": lambda run: run.seconds,
             "peak_memory": lambda run: run.peak_memory,
@@ -37,11 +37,11 @@ class SetResults:
 
     @property
     def val_photos(self) -> int:
-        """How many photos the models were measured on."""
+        """Number of photos that the models were measured on."""
         return max(int(run.measured.get("photos", 0)) for runs in self.runs.values() for run in runs)
 
     def stages(self, side: str) -> dict[str, float]:
-        """Median seconds of the stages, and of what is before, between and after them."""
+        """Median seconds of each stage, and of the time before, between and after the stages."""
         runs = [run for run in self.runs[side] if run.stages]
         if not runs:
             return {}
@@ -56,8 +56,8 @@ def tables(results: SetResults) -> Group:
 
 
 def write(every: Sequence[SetResults], conditions: Mapping[str, object], output: Path) -> None:
-    """Write everything, each single run too."""
-    told = [
+    """Write all values as JSON, with every single run."""
+    sets = [
         {
             "set": results.photos.name,
             "products": results.photos.products,
@@ -72,7 +72,7 @@ def write(every: Sequence[SetResults], conditions: Mapping[str, object], output:
         }
         for results in every
     ]
-    write_json({"conditions": conditions, "sets": told}, output)
+    write_json({"conditions": conditions, "sets": sets}, output)
 
 
 def write_json(value: object, output: Path) -> None:
@@ -87,9 +87,9 @@ def show(renderable: object, console: Console) -> None:
 def _sides(results: SetResults) -> Table:
     photos, plain = results.photos, results.medians(PLAIN)
     rounds = max(len(runs) for runs in results.runs.values())
-    said = "1 round" if rounds == 1 else f"medians of {rounds} rounds"
+    repeats = "1 round" if rounds == 1 else f"medians of {rounds} rounds"
     counts = f"{photos.products} products, {len(photos.photos)} photos"
-    title = f"{photos.name}: {counts}, {said}; top-1 and top-3 on {results.val_photos} photos of val"
+    title = f"{photos.name}: {counts}, {repeats}; top-1 and top-3 on {results.val_photos} photos of val"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for heading in ("seconds", "times faster", "memory", "top-1", "points above", "top-3", "reported"):

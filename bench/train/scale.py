@@ -1,4 +1,4 @@
-"""Time and memory of one job against the number of photos, and whether they grow as they should."""
+"""Measures how time and memory of one job grow with the number of photos."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bench.train.photos import PhotoSet
 from bench.train.sides import Sides
 
 REFERENCE_PHOTOS = 3_000
-"""The largest job's memory is compared with that of a job of so many photos."""
+"""Number of photos of the job whose memory the largest job is compared with."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Point:
 
 
 def measure(sides: Sides, photos: PhotoSet, sizes: Sequence[int], profile: str) -> Iterator[Point]:
-    """A job a size, each by a fresh daemon on a fresh shop. Raises Failed."""
+    """Run one job for each size, with a new daemon on a new shop. Raises Failed."""
     for size in sizes:
         with sides.shop() as shop:
             shop.add(photos.repeated(size).photos)
@@ -38,7 +38,7 @@ def measure(sides: Sides, photos: PhotoSet, sizes: Sequence[int], profile: str) 
 
 
 def summary(points: Sequence[Point]) -> dict[str, Any]:
-    """Whether time is linear: the seconds that each photo more took; and how memory grew."""
+    """The seconds per additional photo between sizes, constant if time is linear, and the growth of memory."""
     more = [
         {
             "from": less.photos,
@@ -57,26 +57,26 @@ def summary(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def table(points: Sequence[Point], profile: str) -> Group:
-    """The points and what they say."""
+    """A table of the points, with their summary."""
     shown = Table(title=f"One {profile} job, cold, by number of photos", title_justify="left")
     for heading in ("photos", "seconds", "ms a photo", "ms a photo more", "memory"):
         shown.add_column(heading, justify="right")
-    said = summary(points)
-    steps = ["", *(f"{1e3 * step['seconds_per_photo']:.2f}" for step in said["each_photo_more"])]
+    growth = summary(points)
+    steps = ["", *(f"{1e3 * step['seconds_per_photo']:.2f}" for step in growth["each_photo_more"])]
     for point, step in zip(points, steps, strict=True):
         each = f"{1e3 * point.seconds / point.photos:.2f}"
         memory = f"{point.peak_memory / 1e9:.2f} GB"
         shown.add_row(f"{point.photos:,}", f"{point.seconds:.1f}", each, step, memory)
-    large, small = said["memory_ratio_of_photos"]
+    large, small = growth["memory_ratio_of_photos"]
     return Group(
         shown,
-        "Time is linear where “ms a photo more” stays the same: what every job takes cancels out there.",
-        f"Peak memory with {large:,} photos : with {small:,} photos = {said['memory_ratio']:.2f}",
+        "Time is linear where “ms a photo more” is constant: it does not contain the fixed time of a job.",
+        f"Peak memory with {large:,} photos : with {small:,} photos = {growth['memory_ratio']:.2f}",
     )
 
 
 def plot(points: Sequence[Point], profile: str, file: Path) -> None:
-    """Draw seconds, and peak memory of the daemon and all below it, against photos."""
+    """Plot the seconds, and the peak memory of the daemon and its descendants, against the number of photos."""
     import matplotlib
 
     matplotlib.use("Agg")

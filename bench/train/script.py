@@ -1,4 +1,4 @@
-"""A module of the bench in a process of its own: how long it took, its memory and what it found out."""
+"""Runs a module of the bench in a process of its own; measures its time and memory, and reads its answer."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ LAST_LINES = 15
 
 
 class Failed(Exception):
-    """A side of the bench did not come to its end; the message has the last lines of what it said."""
+    """A side of the bench failed; the message has the last lines of its output."""
 
 
 @dataclass(frozen=True)
 class ScriptRun:
-    """`seconds` go from the start of the process to its answer, a line of JSON; `peak_memory` is in bytes."""
+    """`seconds` are from the start of the process to its answer, a line of JSON; `peak_memory` is in bytes."""
 
     seconds: float
     peak_memory: int

@@ -1,4 +1,4 @@
-"""A shop with a database and a storage folder of its own, and the settings of a worker beside it."""
+"""A shop with its own database and storage folder, and the settings of its worker."""
 
 import shutil
 from collections import Counter
@@ -21,7 +21,7 @@ QUERIES = {**demo_shop.QUERIES, **load_queries(Path(__file__).with_name("shop.sq
 
 
 class Shop:
-    """A context manager; leaving it removes its folder. `cache` outlives it, as an image's would."""
+    """A context manager; leaving it removes `folder` but keeps `cache`, as for a container."""
 
     def __init__(self, postgres: EmbeddedPostgres, folder: Path, weights: Path, cache: Path) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class Shop:
         return self.folder / "models"
 
     def forget_features(self) -> None:
-        """Empty the feature store; the compiled backbone beside it stays."""
+        """Empty the feature store; keep the converted backbone."""
         shutil.rmtree(self.cache / "features", ignore_errors=True)
 
     def add(self, photos: Iterable[Photo]) -> None:
@@ -61,8 +61,8 @@ class Shop:
         rows: list[dict[str, object]] = []
         for photo in photos:
             product = self._product(photo)
-            place = self.folder / "storage" / "products" / str(product)
-            (place / photo.file_name).write_bytes(photo.content())
+            folder = self.folder / "storage" / "products" / str(product)
+            (folder / photo.file_name).write_bytes(photo.content())
             order = self._photos[photo.sku]
             self._photos[photo.sku] += 1
             rows.append({"id": uuid4(), "product_id": product, "file_name": photo.file_name, "order": order})

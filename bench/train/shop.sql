@@ -1,4 +1,4 @@
--- What the bench does in a backend's place, besides the demo's queries.
+-- The bench's statements as a backend, in addition to the demo's.
 
 -- name: insert_job_with_options
 INSERT INTO "TrainingJobs" ("Options") VALUES (%(options)s) RETURNING "Id";

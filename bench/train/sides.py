@@ -1,4 +1,4 @@
-"""What is compared: the worker, cold and warm, the plain recipe, nearest neighbour, and the floor."""
+"""The sides of the comparison: the worker, cold and warm, the plain recipe, nearest neighbour, and the floor."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 
 NEW_PHOTOS = 10
 NEW_PHOTOS_SEED = 0
-# Enough for a job that does nothing but prepare the cache.
+# Number of photos of the job that only fills the cache.
 PREPARING_PHOTOS = 30
 PLAIN, NEAREST, FLOOR = "plain recipe", "nearest neighbour", "floor"
 KINDS = ("cold", "warm", "plain", "nearest", "floor")
@@ -23,9 +23,9 @@ KINDS = ("cold", "warm", "plain", "nearest", "floor")
 
 @dataclass(frozen=True)
 class Result:
-    """One run of a side on a set; `peak_memory` is in bytes, `measured` on photos that nothing trained on.
+    """One run of a side on a set; `peak_memory` is in bytes, `measured` is on unseen photos.
 
-    `reported` is what the side says of its own accuracy.
+    `reported` is the accuracy that the side itself reports.
     """
 
     seconds: float
@@ -36,11 +36,11 @@ class Result:
 
 
 Side = Callable[[PhotoSet, int], Result]
-"""Runs on a set; the number is that of the round."""
+"""Runs a side on a set, in the round with the given number."""
 
 
 class Sides:
-    """Every run is in fresh processes and on a fresh shop; `folder` holds what outlives them."""
+    """Runs sides, each in new processes on a new shop; `folder` holds the files that they share."""
 
     def __init__(self, postgres: EmbeddedPostgres, folder: Path, weights: Path, views: int) -> None:
         self._postgres = postgres
@@ -49,7 +49,7 @@ class Sides:
         self._views = views
 
     def named(self, kinds: Sequence[str], profiles: Sequence[str]) -> dict[str, Side]:
-        """The sides of those kinds, in the order in which they take turns."""
+        """The sides of these kinds, in the order of their turns."""
         jobs = {"cold": self._cold, "warm": self._warm}
         sides: dict[str, Side] = {
             f"{profile}, {kind}": partial(job, profile)
@@ -65,7 +65,7 @@ class Sides:
         return sides | dict(others[kind] for kind in others if kind in kinds)
 
     def prepare(self, photos: PhotoSet, kinds: Sequence[str], profiles: Sequence[str]) -> None:
-        """Do once what an image would bring along, such as the compiled backbone. Raises Failed."""
+        """Fill the cache once, as a container image would, for example with the backbone. Raises Failed."""
         if {"cold", "warm", "floor"} & set(kinds):
             for profile in profiles:
                 with self.shop() as shop:
@@ -73,7 +73,7 @@ class Sides:
                     run_job(shop, profile)
 
     def shop(self) -> Shop:
-        """A fresh shop beside the cache that all share."""
+        """A new shop with the shared cache."""
         folder = Path(tempfile.mkdtemp(dir=self._folder)) / "shop"
         return Shop(self._postgres, folder, self._weights, self._folder / "cache")
 

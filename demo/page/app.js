@@ -1,4 +1,4 @@
-/** Takes photos, however they come, and shows which product the model sees. */
+/** Takes photos from the camera, a file, a drop or a paste, and shows the products that the model predicts. */
 
 import { decodePhoto, preparePhoto } from "./photo.js";
 import { ModelProblem, loadRecogniser } from "./recogniser.js";
@@ -14,7 +14,7 @@ let latest = 0;
 start();
 
 async function start() {
-  // Asked here, as pointer media queries miss devices that have a mouse as well.
+  // Not a media query: pointer queries miss touch devices that also have a mouse.
   document.documentElement.classList.toggle("touch", navigator.maxTouchPoints > 0);
   listenForPhotos();
   try {
@@ -69,7 +69,7 @@ function takeOver(transfer) {
   else fail("That holds no photo: save the picture as a file first, then drop or paste the file.");
 }
 
-/** Whether an answer came; not so when it failed or another photo came in between. */
+/** Returns whether there was an answer; false when it failed or another photo came first. */
 async function trySample(sample, index) {
   const photo = await fetch(sample.url)
     .then((answer) => (answer.ok ? answer.blob() : undefined))
@@ -92,7 +92,7 @@ async function tryAllSamples() {
   }
 }
 
-/** Shows and returns the likeliest products; undefined when there is no answer, or no more call for it. */
+/** Shows and returns the most likely products; undefined when it failed or another photo came first. */
 async function recognise(file, sample, sampleIndex) {
   latest += 1;
   const mine = latest;

@@ -1,8 +1,8 @@
-/** Prepares a photo as the training did: upright, on white, stretched to 224 × 224, RGB 0 to 255. */
+/** Prepares a photo as in training: upright, on white, stretched to 224 × 224, RGB 0 to 255. */
 
 export const SIDE = 224;
 
-/** The photo in a file, turned upright; throws where the browser cannot read it as one. */
+/** Decodes the photo in a file, turned upright; throws where the browser cannot read it. */
 export function decodePhoto(file) {
   return createImageBitmap(file, {
     imageOrientation: "from-image",
@@ -11,14 +11,14 @@ export function decodePhoto(file) {
   });
 }
 
-/** The pixels of a decoded photo, row by row, as the model takes them. */
+/** Returns the pixels of a decoded photo, row by row, as the model's input. */
 export function preparePhoto(bitmap) {
   const { canvas, context } = draw(bitmap, ...firstSize(bitmap.width, bitmap.height));
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
   return shrink(data, canvas.width, canvas.height);
 }
 
-/** Halving by the browser is fast and exact; what is left is small enough to be done with care below. */
+/** Size and number of halvings by the browser, which are fast and exact; `shrink` does the rest. */
 function firstSize(width, height) {
   let halvings = 0;
   while (halvings < 3 && Math.min(width, height) >> (halvings + 1) >= 2 * SIDE) halvings += 1;
@@ -80,7 +80,7 @@ function blend(source, from, stride, weights, target, to) {
   target[to + 2] = blue;
 }
 
-/** For each of the SIDE pixels: the first of the `size` pixels it is made of, and the weight of each. */
+/** For each of the SIDE pixels: the index of its first source pixel among `size`, and the weights from there on. */
 function triangles(size) {
   const scale = size / SIDE;
   const reach = Math.max(scale, 1);

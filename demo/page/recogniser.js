@@ -1,13 +1,13 @@
-/** A published model, loaded from the server's /model/ and checked before it is believed. */
+/** Loads a published model from the server's /model/, and checks it before use. */
 
 import { SIDE } from "./photo.js";
 
 const tf = globalThis.tf;
 
-/** The model cannot be used here; the message is a sentence for the person at the page. */
+/** The model cannot be used here; the message is a sentence for the user. */
 export class ModelProblem extends Error {}
 
-/** Loads, checks and warms the model; `onProgress` is told the share of the weights that has come. */
+/** Loads, checks and warms up the model; calls `onProgress` with the loaded share of the weights. */
 export async function loadRecogniser(onProgress) {
   if (!tf) {
     throw new ModelProblem(
@@ -41,7 +41,7 @@ class Recogniser {
         if (!(await tf.setBackend(backend))) throw new Error("not available");
         await tf.ready();
         this.model = await tf.loadGraphModel("/model/model.json", { onProgress });
-        // The first run compiles, and shows whether this device computes anything sensible.
+        // The first run compiles the model, and checks that this device computes finite numbers.
         await this.probabilities(new Float32Array(SIDE * SIDE * 3).fill(255));
         this.backend = backend;
         return;
@@ -70,7 +70,7 @@ class Recogniser {
     return values;
   }
 
-  /** The three likeliest products, likeliest first. */
+  /** Returns the three most likely products, the most likely first. */
   async topThree(pixels) {
     const values = await this.probabilities(pixels);
     return Array.from(values, (probability, index) => ({ probability, ...this.products[index] }))

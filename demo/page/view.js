@@ -1,12 +1,12 @@
-/** Everything the page shows. Names and SKUs come from the shop, so they only ever become text. */
+/** Updates everything that the page shows. Names and SKUs come from the shop, and are inserted only as text. */
 
 const byId = (id) => document.getElementById(id);
 const percent = (share) => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`);
 
-/** For styles and tests: loading, ready, busy, done, problem, or refused when there is no model to use. */
+/** Sets the state for styles and tests: loading, ready, busy, done, problem, or refused without a usable model. */
 export function setState(state) {
   document.documentElement.dataset.state = state;
-  // Screen readers would otherwise read every percent of the loading.
+  // Otherwise, screen readers would read every percentage during loading.
   byId("result").setAttribute("aria-busy", String(state === "loading"));
 }
 

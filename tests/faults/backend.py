@@ -1,4 +1,4 @@
-"""What a backend does to the shop's tables, and what it finds there and on the disk."""
+"""A backend's side of the fault tests: changes the shop's tables, and checks them and the files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from worker.events import Event
 
 
 def status(shop: Shop, job_id: UUID, *wanted: str, seconds: float = DEADLINE) -> dict[str, Any]:
-    """Wait until the job has one of these statuses, and give its row."""
+    """Wait until the job has one of these statuses, and return its row."""
 
     def look() -> dict[str, Any] | None:
         job = shop.job(job_id)
@@ -34,7 +34,7 @@ def insert_job(shop: Shop, max_attempts: int = 3) -> UUID:
 
 
 def expire_lease(shop: Shop, job_id: UUID) -> None:
-    """Let the lease of a dead worker be over, for a test that is not about waiting for that."""
+    """End the lease of a dead worker at once, so that a test need not wait for it."""
     with shop.connect() as connection:
         connection.execute(
             """UPDATE "TrainingJobs" SET "LeasedUntil" = now() - interval '1 second'
@@ -44,7 +44,7 @@ def expire_lease(shop: Shop, job_id: UUID) -> None:
 
 
 def insert_active_model(shop: Shop, version: str = "v1700000000_20231114") -> None:
-    """A model that is published and active, row and folder."""
+    """Insert a published and active model, row and folder."""
     folder = shop.models / version
     folder.mkdir(parents=True)
     (folder / "model.json").write_text("{}")
@@ -58,7 +58,7 @@ def insert_active_model(shop: Shop, version: str = "v1700000000_20231114") -> No
 
 
 def files(shop: Shop) -> dict[str, int]:
-    """Every file and folder that clients see below `models/`, with the time of its last change."""
+    """Modification time in ns of every file and folder below `models/` that clients see, by path."""
     paths = [path for path in shop.models.rglob("*") if ".staging" not in path.parts]
     return {str(path.relative_to(shop.models)): path.stat().st_mtime_ns for path in sorted(paths)}
 
@@ -68,7 +68,7 @@ def staged(shop: Shop) -> list[str]:
 
 
 def assert_published_once(shop: Shop, job: dict[str, Any]) -> None:
-    """One model, one folder, both of this job, and the folder is whole."""
+    """Assert that there is one model and one folder, both of this job, and that the folder is complete."""
     [model] = shop.models_in_database()
     assert (model["Version"], model["IsActive"]) == (job["ResultModelVersion"], True)
     [folder] = shop.models.glob("v*")
@@ -84,14 +84,14 @@ def assert_nothing_published(shop: Shop) -> None:
 
 @contextmanager
 def models_locked(shop: Shop) -> Iterator[None]:
-    """Nobody else writes to "ModelMetadata" meanwhile: a worker stays in its last transaction."""
+    """Lock "ModelMetadata" against other writers, so that a worker waits in its last transaction."""
     with shop.connect() as connection, connection.transaction():
         connection.execute('LOCK TABLE "ModelMetadata" IN EXCLUSIVE MODE')
         yield
 
 
 def wait_for_deploy(shop: Shop) -> None:
-    """Wait until a worker is in its last transaction, and waits there for "ModelMetadata"."""
+    """Wait until a worker waits for "ModelMetadata" in its last transaction."""
 
     def look() -> bool:
         with shop.connect() as connection:
@@ -105,7 +105,7 @@ def wait_for_deploy(shop: Shop) -> None:
 
 @contextmanager
 def commits_held(shop: Shop) -> Iterator[None]:
-    """Whoever inserts into "ModelMetadata" stays in its COMMIT meanwhile."""
+    """Block the COMMIT of every transaction that inserts into "ModelMetadata"."""
     with shop.connect() as connection:
         connection.execute("""
             CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
@@ -118,7 +118,7 @@ def commits_held(shop: Shop) -> Iterator[None]:
 
 
 def wait_for_commit(shop: Shop) -> int:
-    """Wait until a worker waits in its COMMIT, and give the process of its connection in Postgres."""
+    """Wait until a worker waits in its COMMIT, and return the process id of its Postgres backend."""
 
     def look() -> int | None:
         with shop.connect() as connection:
@@ -130,7 +130,7 @@ def wait_for_commit(shop: Shop) -> int:
 
 
 def stands_still(worker: Worker) -> int:
-    """Wait until the child does, and give its process."""
+    """Wait until the child is suspended, and return its process id."""
     child = worker.child()
 
     def look() -> bool:
@@ -141,7 +141,7 @@ def stands_still(worker: Worker) -> int:
 
 
 def completed_at_once(shop: Shop, job_id: UUID, worker: Worker) -> dict[str, Any]:
-    """Wait for a job that needed one attempt, and left nothing behind; gives its row."""
+    """Wait for the job, assert that it completed in one attempt and left nothing behind, and return its row."""
     job = status(shop, job_id, "Completed", "Failed")
     assert (job["Status"], job["AttemptCount"], job["LeaseVersion"]) == ("Completed", 1, 1), job
     worker.saw(Event.JOB_COMPLETED)

@@ -1,6 +1,6 @@
-"""Chaos: a worker is killed every second and Postgres twice, and no job may be lost or done twice by it.
+"""Chaos test: kills a worker every second, restarts Postgres twice, and checks that no job is lost or done twice.
 
-`python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits 1 at any loss.
+`python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from worker.events import Event
 
 LEASE_SECONDS = 3.0
 KILL_SECONDS = 1.0
-# Now and then a worker only freezes, for longer than its lease.
+# In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
 DRAIN_SECONDS = 120.0
@@ -38,7 +38,7 @@ DRAIN_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened, and what must not have."""
+    """The figures of a run, and its losses, which must be empty."""
 
     figures: dict[str, object]
     losses: list[str]
@@ -46,7 +46,7 @@ class Outcome:
 
 @dataclass
 class Chaos:
-    """A run of at least `seconds` and `jobs`, by `crew` workers at a time."""
+    """A run of at least `seconds` and `jobs`, with `crew` workers at a time."""
 
     seconds: float
     jobs: int
@@ -61,7 +61,7 @@ class Chaos:
     _losses: list[str] = field(default_factory=list)
 
     def disturb(self) -> None:
-        """Kill and replace workers, and restart Postgres, while there are jobs to do."""
+        """Kill and replace workers, and restart Postgres, while inserting jobs."""
         began, inserted, rounds = time.monotonic(), 0, 0
         restarts: list[Callable[[], None]] = [self.server.restart, self._crash]
         while (spent := time.monotonic() - began) < self.seconds or inserted < self.jobs or restarts:
@@ -78,7 +78,7 @@ class Chaos:
             rounds += 1
 
     def drain(self) -> None:
-        """Let the workers end what is left, stop them, and have a new one clear up."""
+        """Let the workers finish the remaining jobs, stop them, and have a new one remove orphans."""
         self._thaw(float("inf"))
         self._fill_staff()
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -93,7 +93,7 @@ class Chaos:
         self._see_off(self.workers.start("run", "--until-idle"))
 
     def outcome(self) -> Outcome:
-        """Look at everything that is left; changes nothing."""
+        """Audit the database, the folders and the logs; change nothing."""
         with self.shop.connect() as connection:
             jobs = connection.execute('SELECT * FROM "TrainingJobs"').fetchall()
         changes = history(self.shop)
@@ -101,16 +101,16 @@ class Chaos:
             self.shop, jobs, changes, {each.log: each.log.read_text() for each in self.workers.started}
         )
         losses = self._losses + list(audit.losses())
-        said = Counter(event["event"] for events in audit.events() for event in events)
+        logged = Counter(event["event"] for events in audit.events() for event in events)
         figures = {
             "jobs": len(jobs),
             "workers killed": len(self._killed),
             "workers frozen": self._counts["frozen"],
             "Postgres restarts": self._counts["restarts"],
             "completions": sum(change.new == "Completed" for job in changes.values() for change in job),
-            "jobs rescued": said[Event.JOB_RESCUED],
-            "leases lost": said[Event.LEASE_LOST],
-            "retries": said[Event.JOB_RETRIED],
+            "jobs rescued": logged[Event.JOB_RESCUED],
+            "leases lost": logged[Event.LEASE_LOST],
+            "retries": logged[Event.JOB_RETRIED],
             "most attempts at a job": max(job["AttemptCount"] for job in jobs),
             "longest from kill to running again": f"{longest_return(changes, self._died(audit)):.1f} s",
             "orphans awaiting clean-up": len(audit.orphans()),
@@ -128,7 +128,7 @@ class Chaos:
         }
 
     def _insert_jobs(self) -> int:
-        """So many that no worker is idle."""
+        """Insert enough jobs that no worker is idle; return their number."""
         wanted = max(0, 3 * self.crew - self._count("Pending"))
         with self.shop.connect() as connection:
             connection.execute(
@@ -182,7 +182,7 @@ class Chaos:
 
 
 def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
-    """A whole run; its models and logs stay in `folder`, its processes and its database do not."""
+    """Do a whole run; keep its models and logs in `folder`, end its processes and its database."""
     with EmbeddedPostgres() as server:
         shop = Shop(server.create_database("chaos"), folder / "storage", folder / "models")
         migrate(shop.database, MIGRATIONS)
@@ -200,11 +200,11 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
 
 
 def main() -> None:
-    """Exits 1 when anything was lost; then the models and logs are kept."""
+    """Run, print the figures, and remove the folder; at a loss, keep it and exit with 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long workers are killed, at least")
-    parser.add_argument("--jobs", type=int, default=100, help="how many jobs are done, at least")
-    parser.add_argument("--workers", type=int, default=4, help="how many workers there are at a time")
+    parser.add_argument("--minutes", type=float, default=1.0, help="least minutes of killing workers")
+    parser.add_argument("--jobs", type=int, default=100, help="least number of jobs")
+    parser.add_argument("--workers", type=int, default=4, help="number of workers at a time")
     wanted = parser.parse_args()
     # Its workers must not outlive it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Chaos was ended by SIGTERM."))

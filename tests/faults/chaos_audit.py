@@ -1,4 +1,4 @@
-"""What must hold when a chaos run is over; each breach is a loss, told in a sentence."""
+"""Checks the invariants after a chaos run; each violation is a loss, described in a sentence."""
 
 import json
 from collections import Counter
@@ -30,23 +30,23 @@ class Audit:
     logs: Mapping[Path, str]
 
     def events(self) -> list[list[Row]]:
-        """What each worker logged, as far as it can be read."""
+        """The readable events of each worker's log."""
         return [[event for _, event in _parse(text) if event] for text in self.logs.values()]
 
     def orphans(self) -> list[Path]:
-        """Published folders without a row: their jobs completed with another, so they are left to an operator."""
+        """Published folders without a row: their jobs completed with another version, so an operator must decide."""
         versions = {job["ResultModelVersion"] for job in self.jobs}
         return [path for path in sorted(self.shop.models.glob("v*")) if path.name not in versions]
 
     def reservations(self) -> list[Path]:
-        """Empty, and not published: for an hour the version of a worker that died is not given to another."""
+        """Empty reservations of unpublished versions, which a dead worker holds for an hour."""
         models = self.shop.models
         return [
             path for path in self._staged() if not any(path.iterdir()) and not (models / path.name).exists()
         ]
 
     def losses(self) -> Iterator[str]:
-        """Every promise that was broken."""
+        """Yield a sentence for every violated invariant."""
         for job in self.jobs:
             yield from self._of_job(job)
             if job["Status"] == "Completed":
@@ -70,7 +70,7 @@ class Audit:
         if after := [change for change in changes if change.old in ENDED]:
             yield f"{name} went on after its end: {after}"
         claims = sum(change.new == "Running" for change in changes)
-        # Nobody was asked to stop while there were jobs, so no attempt was given back.
+        # No worker was asked to stop while there were jobs, so that every claim counts as an attempt.
         if not 1 <= job["AttemptCount"] == job["LeaseVersion"] == claims:
             yield f"{name} was claimed {claims} times, but has {job['AttemptCount']} attempts"
 
@@ -100,7 +100,7 @@ class Audit:
 
 
 def _ended_at_the_commit(events: Sequence[Row]) -> Iterator[str]:
-    """The jobs that a worker had trained, and of which it never said what became of them."""
+    """Yield the jobs that a worker trained without logging their end."""
     trained = None
     for event in events:
         match event["event"]:
@@ -133,13 +133,13 @@ def _of_log(log: Path, text: str) -> Iterator[str]:
     for line, event in _parse(text):
         if event is None:
             yield f"{log} has a line that is no event: {line}"
-        # A child may stumble over its folder's removal once its job is another worker's.
+        # A child may fail on its removed folder once another worker holds its job.
         elif "Traceback" in line and event["event"] != Event.CHILD_DIED:
             yield f"{log} has a stack trace: {line}"
 
 
 def _parse(text: str) -> Iterator[tuple[str, Row | None]]:
-    """Each line that was written to its end, and the event that it is."""
+    """Yield each complete line with its event, `None` where it is not JSON."""
     whole, _, _ = text.rpartition("\n")
     for line in whole.splitlines():
         try:

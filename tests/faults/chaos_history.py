@@ -1,4 +1,4 @@
-"""Every change of a job's status, as the database saw it: no worker can hide what it did."""
+"""Records every change of a job's status in the database, independent of the workers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ CREATE TRIGGER "Remember" AFTER UPDATE ON "TrainingJobs"
 
 @dataclass(frozen=True)
 class Change:
-    """A job's status went from `old` to `new`; `worker` is the one that has the job, or had it last."""
+    """A change of a job's status from `old` to `new`; `worker` holds the job, or held it last."""
 
     job: UUID
     old: str
@@ -38,13 +38,13 @@ class Change:
 
 
 def remember(shop: Shop) -> None:
-    """Have the database write its history from now on."""
+    """Install the trigger that records the history."""
     with shop.connect() as connection:
         connection.execute(CREATE)
 
 
 def history(shop: Shop) -> dict[UUID, list[Change]]:
-    """The changes of each job, in their order."""
+    """Return the changes of each job, in their order."""
     with shop.connect() as connection:
         cursor: Any = connection.cursor(row_factory=class_row(Change))
         changes = cursor.execute("SELECT job, old, new, worker, at FROM history ORDER BY number").fetchall()
@@ -55,7 +55,7 @@ def history(shop: Shop) -> dict[UUID, list[Change]]:
 
 
 def longest_return(jobs: Mapping[UUID, list[Change]], killed: Mapping[str, datetime]) -> float:
-    """Seconds from a worker's kill until another one had its job, at the most."""
+    """Longest time in seconds from a worker's kill until another one claimed its job."""
     longest = 0.0
     for changes in jobs.values():
         for number, change in enumerate(changes):

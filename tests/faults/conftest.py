@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Fixtures of the fault tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.shop import Shop
 
 @pytest.fixture
 def workers(shop: Shop, tmp_path: Path) -> Iterator[Workers]:
-    """Starts workers beside the shop; none of them, and none of their children, outlives the test."""
+    """Starts workers for the shop; kills them and their children at the test's end."""
     workers = Workers(shop, tmp_path)
     yield workers
     workers.end()

@@ -1,5 +1,5 @@
-"""Sends a signal when a stage starts, or the child is asked again, as FAULT says; once, if FAULT_ONCE names a file
-that is not there yet."""
+"""Sends a signal at the start of a stage, or at a Reconsider, as set in FAULT; only once if FAULT_ONCE names a file,
+which the first time creates."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def strike(stage: str) -> None:
-    """Called by a child at the start of each stage, and with `reconsider` when it is asked again."""
+    """Send the signal if FAULT names `stage`; a child calls this at each stage, and with `reconsider`."""
     at, _, rest = os.environ.get("FAULT", "").partition(":")
     who, _, number = rest.partition(":")
     if at != stage:

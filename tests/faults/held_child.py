@@ -1,4 +1,4 @@
-"""The stub, which stays for ever in the stage that HOLD_AT names."""
+"""The stub child, which stays for ever in the stage that HOLD_AT names."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from worker.job.progress import Stage
 
 
 def hold(stage: Stage) -> None:
-    """Called by the stub at the start of each stage."""
+    """Wait for ever if HOLD_AT names `stage`; the stub calls this at the start of each stage."""
     while stage == os.environ["HOLD_AT"]:
         signal.pause()
 

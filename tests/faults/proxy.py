@@ -1,4 +1,4 @@
-"""A TCP proxy before Postgres that does what networks do: cut, refuse, and fall silent."""
+"""A TCP proxy before Postgres that simulates network faults: cut, refused and silent connections."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Between a client and the server of `conninfo`; forwards until told otherwise.
+    """Forwards between clients and the server of `conninfo`, until a fault is set.
 
-    Whatever it is told, from any thread, has taken effect when the call returns.
+    Methods can be called from any thread, and have taken effect when they return.
     """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        # Bound but never listening, it keeps the port ours while connections are refused.
+        # A bound socket that never listens reserves the port while connections are refused.
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._holder.bind(("127.0.0.1", 0))
@@ -35,19 +35,19 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """The connection string that leads through the proxy."""
+        """The connection string through the proxy."""
         return make_conninfo(self._conninfo, host="127.0.0.1", port=self._holder.getsockname()[1])
 
     def resume(self) -> None:
-        """Accept and forward; what was held back while it was silent arrives now."""
+        """Accept and forward again; data held back during a silence arrives now."""
         self._call(self._resume())
 
     def silence(self) -> None:
-        """Keep all connections, accept new ones, and forward nothing either way."""
+        """Keep all connections, accept new ones, and forward nothing in either direction."""
         self._call(self._silence())
 
     def reset(self) -> None:
-        """Cut every connection with a RST; new ones are served."""
+        """Cut every connection with a RST; serve new ones."""
         self._call(self._reset())
 
     def refuse(self) -> None:
@@ -55,8 +55,8 @@ class Proxy:
         self._call(self._refuse())
 
     def lose_answer(self, *words: bytes) -> None:
-        """Cut every connection once, when a client has said all of these in this order: the server hears them,
-        and its answer is lost."""
+        """Cut every connection once, after a client has sent all of these words in this order: the server receives
+        them, and its answer is lost."""
         self._call(self._lose_answer(words))
 
     def __enter__(self) -> Self:
@@ -139,15 +139,15 @@ class Proxy:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_client: bool = False
     ) -> None:
-        data, said = b"?", 0
+        data, sent = b"?", 0
         while data:
             data = await reader.read(1 << 16)
-            # The end of a connection is not told either.
+            # During a silence, the end of a connection is not forwarded either.
             await self._speaks.wait()
             writer.write(data)
-            if is_client and self._last_words and self._last_words[said] in data:
-                said += 1
-                if said == len(self._last_words):
+            if is_client and self._last_words and self._last_words[sent] in data:
+                sent += 1
+                if sent == len(self._last_words):
                     self._last_words = ()
                     await self._reset()
             await writer.drain()

@@ -7,7 +7,7 @@ from worker.pipeline import pipeline, tracker
 
 
 class FaultyTracker(tracker.ProgressTracker):
-    """Strikes at the start of a stage."""
+    """Calls `strike` at the start of each stage."""
 
     def step(self, fraction: float, text: str = "", phase: Phase | None = None) -> None:
         super().step(fraction, text, phase)

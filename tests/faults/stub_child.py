@@ -1,6 +1,6 @@
-"""A training child that trains nothing: it reports the stages and leaves a model's files, in STUB_SECONDS.
+"""A stub of the training child: reports the stages and writes a model's files, in STUB_SECONDS.
 
-STUB_PROMOTE=0 has it decide against every model, STUB_UNCHANGED=1 find nothing to train where a model is active.
+With STUB_PROMOTE=0 it activates no model, with STUB_UNCHANGED=1 it has nothing to train where a model is active.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ FILES = ("model.json", "group1-shard1of1.bin", "product_mapping.json", "metadata
 
 
 def main() -> None:
-    """As worker.child, without TensorFlow. The percentages are those of the stages' order."""
+    """As worker.child, without TensorFlow. The percentages follow the stages' order."""
     die_with_parent(int(os.environ["DAEMON_PID"]))
     if sys.argv[1:]:
         return  # it has nothing to prepare
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def write_files(job: Job) -> None:
-    """Files that each say of which job they are; the last lists the others."""
+    """Write the files of a model, each with the job's id; the last one lists the others."""
     content = {"job_id": job.job_id, "version": job.version}
     text = json.dumps(content).encode()
     recorded = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
@@ -64,7 +64,7 @@ def write_files(job: Job) -> None:
 
 
 def conclude(active: ActiveModel | None) -> Finished:
-    """Decide against the model that is active, as STUB_PROMOTE says."""
+    """Return a Finished with the decision of STUB_PROMOTE against the active model."""
     activate = os.environ.get("STUB_PROMOTE", "1") == "1"
     return Finished(stub_model(active.version if active else None, activate=activate))
 

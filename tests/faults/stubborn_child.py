@@ -1,4 +1,4 @@
-"""The stub that stays in a stage, and that SIGTERM does not move either."""
+"""The stub child that stays in a stage and ignores SIGTERM."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The active model changes while a job is at work: nothing rests on old news."""
+"""The active model changes while a job runs: the decision is made again."""
 
 import os
 import signal
@@ -25,13 +25,13 @@ from worker.events import Event
 from worker.registry.verify import verify
 
 FIRST, SECOND, THIRD = VERSIONS = ("v1_20260101", "v2_20260101", "v3_20260101")
-# The child waits for the test in its last stage; later children do not.
+# Suspends the first child in its last stage, until the test continues it.
 HELD = "deploy:child:SIGSTOP"
 
 
 @pytest.fixture
 def shop(database: str, tmp_path: Path) -> Shop:
-    """A shop without products, with three whole models of which the first is active."""
+    """A shop without products, with three complete models; the first is active."""
     shop = Shop(database, tmp_path / "storage", tmp_path / "models")
     publish(shop, *VERSIONS)
     activate(shop, FIRST)
@@ -101,7 +101,7 @@ def test_a_child_is_asked_again_when_no_model_is_active_any_more(shop: Shop, wor
 
 
 def always_another(shop: Shop) -> None:
-    """Have another model be active whenever a worker looks: it finds a new one in each of its transactions."""
+    """Change the active model in each of a worker's last transactions, so that no decision holds."""
     with shop.connect() as connection:
         connection.execute("""
             CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""A cancel at every moment: the row says Cancelled soon, nothing is published, and the active model stays."""
+"""A cancel at any time: the job is soon Cancelled, nothing is published, and the active model stays."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def cancel(shop: Shop, job_id: UUID, way: str = FUNCTION) -> bool:
 
 
 def world(shop: Shop) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """What clients can see of models."""
+    """The models' rows and files that clients can see."""
     return shop.models_in_database(), files(shop)
 
 
@@ -92,7 +92,7 @@ def test_a_running_job_is_cancelled_as_soon_as_is_promised(
 
 @pytest.mark.parametrize("ending", ["its child dies", "its worker is stopped too often"])
 def test_a_cancel_just_before_a_job_ends_badly_is_heard(shop: Shop, workers: Workers, ending: str) -> None:
-    """Who is told that the job will be cancelled must not find it failed."""
+    """A job whose cancellation was accepted must not be Failed."""
     job_id = insert_job(shop, max_attempts=1)
     worker = workers.start(TRAINING="held", HOLD_AT=Stage.TRAIN, LEASE_SECONDS="60", MAX_INTERRUPTIONS="0")
     worker.saw(Event.STAGE_STARTED, stage=Stage.TRAIN)
@@ -101,7 +101,7 @@ def test_a_cancel_just_before_a_job_ends_badly_is_heard(shop: Shop, workers: Wor
     if ending == "its child dies":
         os.killpg(child, signal.SIGKILL)
     else:
-        # The second hurries.
+        # The second SIGTERM asks for a stop at once.
         worker.signal(signal.SIGTERM)
         worker.saw(Event.WORKER_STOPPING)
         worker.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A cancel that meets the job's last write: whoever was first is heard, and never half of either."""
+"""A cancel at the same time as the job's last write: the first one wins, completely."""
 
 import asyncio
 import random
@@ -36,14 +36,14 @@ async def claimed(database: Database, backend: Backend) -> Claim:
 
 
 def trained(models: Path, claim: Claim, number: int) -> VersionFolder:
-    # A second of its own for each, or the last race would try the versions of all before it.
+    # Another second for each race, so that none has to skip the versions of those before it.
     folder = reserve(models, claim.started_at + timedelta(seconds=10 * number), claim.name)
     (folder.staged / "model.json").write_text(str(claim.job_id))
     return folder
 
 
 async def cancel(backend: Backend, job_id: UUID) -> bool:
-    """The statement of docs/contract.md; whether it found the job unfinished."""
+    """Run the statement in docs/contract.md; return whether the job was unfinished."""
     cursor = await backend.execute(
         """UPDATE "TrainingJobs" SET "CancelRequestedAt" = now()
         WHERE "Id" = %s AND "Status" IN ('Pending', 'Running')""",
@@ -53,7 +53,7 @@ async def cancel(backend: Backend, job_id: UUID) -> bool:
 
 
 async def finish(database: Database, claim: Claim, folder: VersionFolder, active: str | None) -> bool:
-    """What an attempt does when its child has finished; whether the job completed."""
+    """Do the last steps of an attempt after the child's Finished; return whether the job completed."""
     try:
         await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
     except CancelRequested:

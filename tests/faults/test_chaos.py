@@ -1,4 +1,4 @@
-"""A short chaos run: workers die and freeze, Postgres restarts and crashes, and nothing is lost."""
+"""A short chaos run: workers are killed and suspended, Postgres restarts and crashes, and nothing is lost."""
 
 from pathlib import Path
 

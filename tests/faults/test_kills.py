@@ -1,4 +1,4 @@
-"""SIGKILL of the daemon or of its child, at every stage: the job is done once, by somebody, or says why not."""
+"""SIGKILL of the daemon or its child at every stage: the job completes once, or fails with the reason."""
 
 import os
 from pathlib import Path
@@ -114,7 +114,7 @@ def test_a_worker_killed_in_a_last_commit_that_goes_through_has_done_its_job(
 def test_a_folder_whose_last_commit_was_lost_with_its_worker_goes_a_day_after_its_job_failed(
     shop: Shop, workers: Workers, max_attempts: int
 ) -> None:
-    """Where a later attempt completed the job, only an operator can say that the folder is not wanted."""
+    """Where a later attempt completed the job, the folder stays: only an operator can decide to remove it."""
     job_id = insert_job(shop, max_attempts)
     with commits_held(shop), shop.connect() as connection:
         first = workers.start()

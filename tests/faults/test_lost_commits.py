@@ -1,4 +1,4 @@
-"""A last commit of which its worker hears nothing: what was committed stays, whatever ended the worker's wait."""
+"""The last commit gets no answer: its result stays, whatever ended the worker's wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from worker.registry.folder import VersionFolder, reserve
 
 TRAINED = stub_model(None)
 QUEUE = JobQueue("worker", 60)
-# As a server that waits for its standby: the commit has happened, and cancelling only ends the wait. Postgres sends
+# As with synchronous replication: the transaction is committed, and a cancel ends only the wait. Postgres sends
 # SIGINT to a process and then to its group: where other programs run, that is two cancels.
 PAST_CANCELLING = """CREATE OR REPLACE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -39,7 +39,7 @@ $$"""
 
 
 class GoneAfterCommit(Database):
-    """Its first commit goes through as its worker is being cancelled; after that, Postgres is away."""
+    """The first commit succeeds while its task is cancelled; after that, Postgres is unavailable."""
 
     commits = 0
 
@@ -54,7 +54,7 @@ class GoneAfterCommit(Database):
 
 
 class CommitsInVain(Database):
-    """Postgres goes away before its first commit, and is back for what follows."""
+    """Postgres is lost before the first commit, and is back for the next transaction."""
 
     outages = 0
 
@@ -69,7 +69,7 @@ class CommitsInVain(Database):
 
 @pytest.fixture
 def shop(database: str, tmp_path: Path) -> Shop:
-    """A shop without products: nothing is trained here."""
+    """A shop without products: these tests train nothing."""
     return Shop(database, tmp_path / "storage", tmp_path / "models")
 
 
@@ -84,7 +84,7 @@ async def trained(shop: Shop) -> tuple[Claim, VersionFolder]:
 
 
 def published(shop: Shop) -> list[str]:
-    """The versions in the database; those on the disk must be the same."""
+    """Return the versions in the database; assert that those on the disk are the same."""
     versions = [model["Version"] for model in shop.models_in_database()]
     assert versions == [path.name for path in shop.models.glob("v*")]
     return versions
@@ -142,13 +142,13 @@ async def test_a_model_stays_when_its_jobs_row_is_deleted_before_the_commit_was_
 async def test_a_model_whose_commit_failed_is_staged_again_when_another_was_activated_since(
     shop: Shop,
 ) -> None:
-    """Its child decides again, and writes what it decided into the staged folder."""
+    """The child decides again, and writes the decision into the staged folder."""
     claim, folder = await trained(shop)
     async with CommitsInVain(shop.database) as pool:
         with pytest.raises(psycopg.OperationalError):
             await publish_and_complete(pool, QUEUE, claim, folder, TRAINED)
         assert folder.published.exists()
-        # A worker that starts tidies up the reservation of a version that seems to be published.
+        # A starting worker removes the reservation of a version that seems to be published.
         folder.staged.parent.rmdir()
         insert_row(shop, "v1_20260101", active=True)
         with pytest.raises(ActiveModelChanged) as raised:

@@ -1,4 +1,4 @@
-"""What the network between the worker and Postgres may do, and that no job is lost or done twice by it."""
+"""Faults of the network between the worker and Postgres: no job is lost or done twice."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ENDED = ("Completed", "Failed", "Cancelled")
 
 @pytest.fixture
 def shop(database: str, tmp_path: Path) -> Shop:
-    """A shop without products, for stubs need none; the test reaches its database past the proxy."""
+    """A shop without products, which stubs do not need; the test itself does not use the proxy."""
     return Shop(database, tmp_path / "storage", tmp_path / "models")
 
 
@@ -42,7 +42,7 @@ def assert_done_once_by_one_child(shop: Shop, job: UUID, worker: Worker) -> None
 
 
 def assert_listens(shop: Shop, worker: Worker, times: int) -> None:
-    """It has begun to listen for the nth time, and takes a job long before POLL_SECONDS, 60, are over."""
+    """Assert that the worker listens for the nth time, and claims a job long before POLL_SECONDS (60) are over."""
     wait_until(lambda: worker.names().count(Event.LISTENING) >= times, f"listening {times} times")
     job = shop.insert_job()
     claimed = [Event.JOB_CLAIMED, str(job)]
@@ -69,7 +69,7 @@ def test_a_job_outlives_a_silence_that_is_shorter_than_its_lease(
     worker = workers.start(DATABASE_URL=proxy.url, STUB_SECONDS="2", LEASE_SECONDS="60")
     worker.saw(Event.STAGE_STARTED, stage="build_model")
     proxy.silence()
-    # The child ends within the silence: it is the last write that has to wait.
+    # The child ends during the silence, so that the last write has to wait.
     worker.saw(Event.STAGE_FINISHED, stage="deploy")
     time.sleep(1)
     assert shop.job(job)["Status"] == "Running"
@@ -84,7 +84,7 @@ def test_a_job_outlives_an_outage_that_takes_most_of_its_lease(
     worker = workers.start(DATABASE_URL=proxy.url, STUB_SECONDS="10", LEASE_SECONDS="16")
     worker.saw(Event.STAGE_STARTED, stage="fetch_photos")
     proxy.refuse()
-    # Pauses that double from 1 s on would end now, and then when the lease is over.
+    # With retries at doubling pauses from 1 s on, the next one would be after the end of the lease.
     time.sleep(8.7)
     proxy.resume()
     assert_done_once_by_one_child(shop, job, worker)

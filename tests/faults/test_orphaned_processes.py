@@ -1,11 +1,11 @@
-"""A SIGKILL while processes are still starting: whoever is left must not live on, nor hold up the job."""
+"""A SIGKILL while processes are starting: the remaining ones must end, and must not block the job."""
 
 from tests.faults.backend import insert_job
 from tests.faults.workers import Workers
 from tests.support.shop import Shop
 from worker.events import Event
 
-# The converter's process is started just before this stage, and needs a while to begin.
+# The converter's process is started just before this stage, and takes a while to start.
 AS_THE_CONVERTER_BEGINS = "fetch_photos"
 
 

@@ -1,4 +1,4 @@
-"""What a worker asks of the queue all the time costs the same however many jobs have ended."""
+"""The cost of a worker's frequent queries does not depend on the number of ended jobs."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from worker.queue.jobs import QUERIES
 
 ENDED = 100_000
 
-# Of each question, its values and the indexes that answer it.
+# The parameters of each query, and the indexes that it uses.
 QUESTIONS: dict[str, tuple[dict[str, Any] | None, set[str]]] = {
     "claim": ({"worker_id": "w", "lease_seconds": 60, "job_id": None}, {"IX_TrainingJobs_Claim"}),
     "rescue": (None, {"IX_TrainingJobs_Leases"}),

@@ -1,4 +1,4 @@
-"""Old models are removed while somebody activates one of them, or reads the active one."""
+"""Old models are pruned while a backend activates one of them, or a client reads the active one."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ Connection = psycopg.AsyncConnection[Any]
 
 @pytest.fixture
 def shop(database: str, tmp_path: Path) -> Shop:
-    """A shop without products, with three whole models that were active one after the other."""
+    """A shop without products, with three complete models that were activated one after another."""
     shop = Shop(database, tmp_path / "storage", tmp_path / "models")
     publish(shop, FIRST, SECOND, THIRD)
     activate(shop, FIRST, SECOND, THIRD)
@@ -31,7 +31,7 @@ def shop(database: str, tmp_path: Path) -> Shop:
 
 
 async def waiting(connection: Connection, many: int) -> None:
-    """Until so many wait for "ModelMetadata", who get it in the order in which they came."""
+    """Wait until `many` transactions wait for "ModelMetadata"; they get the lock in the order of their requests."""
     query = """SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '"ModelMetadata"'::regclass
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
     while await (await connection.execute(query)).fetchone() != (many,):
@@ -42,7 +42,7 @@ async def waiting(connection: Connection, many: int) -> None:
 async def test_of_a_prune_and_an_activation_of_what_it_would_remove_the_first_is_heard(
     shop: Shop, first: str
 ) -> None:
-    """The model is active with all its files, or there is no such model."""
+    """Either the model is active with all its files, or it is gone completely."""
 
     async def prune(connection: Connection) -> None:
         async with connection.transaction():
@@ -74,7 +74,7 @@ async def test_of_a_prune_and_an_activation_of_what_it_would_remove_the_first_is
         assert (active(shop), versions) == (THIRD, [SECOND, THIRD])
     else:
         assert ended == [None, None]
-        # Gone back to the first of them, so there is none before it.
+        # To activate the first one again is a rollback, so that there is none before it.
         assert (active(shop), versions) == (FIRST, [FIRST, THIRD])
     assert versions == sorted(path.name for path in shop.models.glob("v*"))
     assert_audit_holds(shop)
@@ -93,7 +93,7 @@ async def test_who_reads_the_active_model_while_old_ones_are_pruned_finds_it_who
             try:
                 verify(shop.models / version)
             except UserError:
-                # Two others were activated since, and it is gone with all its files.
+                # Two others were activated since, and the model is gone with all its files.
                 assert not (shop.models / version).exists()
                 assert active(shop) != version
             read.append(version)

@@ -1,4 +1,4 @@
-"""Postgres is restarted, or crashes, under a worker: no job is lost, and nobody has to restart the worker."""
+"""Postgres restarts or crashes while a worker runs: no job is lost, and the worker needs no restart."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ ENDED = ("Completed", "Failed", "Cancelled")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    """A server of its own: the one that the tests share must not be restarted."""
+    """A server for this module: the one that the tests share must not be restarted."""
     with EmbeddedPostgres() as server:
         yield server
 
 
 @pytest.fixture
 def shop(server: EmbeddedPostgres, tmp_path: Path) -> Shop:
-    """A shop without products: stubs need none."""
+    """A shop without products, which stubs do not need."""
     database = server.create_database(f"test_{secrets.token_hex(6)}")
     migrate(database, MIGRATIONS)
     return Shop(database, tmp_path / "storage", tmp_path / "models")
@@ -65,14 +65,14 @@ def test_an_idle_worker_listens_again_once_postgres_is_back(
     disturb(server)
     wait_until(lambda: worker.names().count(Event.LISTENING) >= 2, "listening again")
     job = shop.insert_job()
-    # Much less than POLL_SECONDS: it was told of the job.
+    # Much less than POLL_SECONDS, so that it was notified of the job.
     wait_until(lambda: Event.JOB_CLAIMED in worker.names(), "a notification of a new job", seconds=30)
     assert status(shop, job, *ENDED)["Status"] == "Completed"
     assert worker.names().count(Event.DATABASE_LOST) == worker.names().count(Event.DATABASE_BACK)
 
 
 def test_a_hot_standby_is_waited_for_until_it_takes_writes(shop: Shop, workers: Workers) -> None:
-    """A standby answers and refuses to write, as a database that is read-only by default does."""
+    """A database that is read-only by default acts like a standby: it answers, but refuses writes."""
     name = conninfo_to_dict(shop.database)["dbname"]
     with shop.connect() as connection:
         job = shop.insert_job()

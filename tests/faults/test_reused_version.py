@@ -1,4 +1,4 @@
-"""The version of a worker that seemed dead is not given to another one, from whom it could take it."""
+"""The version of a worker that seemed dead is not reserved again: if it returned, it could damage the other model."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT at every moment: the worker exits 0, and its job is done or given back, never lost."""
+"""SIGTERM and SIGINT at any time: the worker exits with 0, and its job completes or is put back, never lost."""
 
 import signal
 import time
@@ -20,7 +20,7 @@ from tests.support.shop import Shop
 from worker.events import Event
 from worker.job.progress import Stage
 
-# What is left of a held stub job is more than no grace at all, and less than the usual one.
+# A held stub job's time left is above a SHUTDOWN_GRACE of 0, and below the default.
 HELD = {"TRAINING": "held", "STUB_SECONDS": "0.05"}
 AT_ONCE = {"SHUTDOWN_GRACE": "0"}
 

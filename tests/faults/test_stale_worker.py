@@ -1,4 +1,4 @@
-"""A worker that slept past its lease, as under a hypervisor's pause, finds its job taken and touches nothing."""
+"""A worker that was suspended past its lease, as by a hypervisor, detects the lost lease and changes nothing."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from worker.job.progress import Stage
 
 
 def stop(worker: Worker, child: int) -> None:
-    """As a pause of the whole machine does: every process at once."""
+    """Suspend all the worker's processes at once, as a pause of the whole machine does."""
     worker.signal(signal.SIGSTOP)
     os.killpg(child, signal.SIGSTOP)
 
@@ -33,12 +33,12 @@ def go_on(worker: Worker, child: int) -> None:
 
 
 def world(shop: Shop, job_id: UUID) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, int]]:
-    """All that a stale worker must not touch: the job's row, the models' rows and files."""
+    """All that a stale worker must not change: the job's row, the models' rows and files."""
     return shop.job(job_id), shop.models_in_database(), files(shop)
 
 
 def done_by_another(shop: Shop, workers: Workers, job_id: UUID) -> None:
-    """A second worker rescues the job, completes it, and ends."""
+    """Have a second worker rescue and complete the job, and stop it."""
     second = workers.start()
     job = status(shop, job_id, "Completed", "Failed")
     assert (job["Status"], job["AttemptCount"], job["LeaseVersion"]) == ("Completed", 2, 2)
@@ -59,7 +59,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing_and_goes_on(
     shop: Shop, workers: Workers, tmp_path: Path
 ) -> None:
     job_id = insert_job(shop)
-    # The child waits for the test in its stage; later ones do not.
+    # Suspends the first child in this stage, until the test continues it.
     first = workers.start(FAULT="deploy:child:SIGSTOP", FAULT_ONCE=str(tmp_path / "struck"))
     first.saw(Event.STAGE_STARTED, stage=Stage.DEPLOY)
     child = first.child()
@@ -78,7 +78,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing_and_goes_on(
 def test_a_worker_that_slept_in_its_last_transaction_changes_nothing_and_goes_on(
     shop: Shop, workers: Workers
 ) -> None:
-    """Postgres ends the transaction of a client that says nothing, and with it its lock on the row."""
+    """Postgres ends the transaction of a silent client, and with it the lock on the row."""
     job_id = insert_job(shop)
     with models_locked(shop):
         first = workers.start()

@@ -1,4 +1,4 @@
-"""Storage that is full, read-only or gone in the middle of a job: told apart, and nothing of it published."""
+"""Storage that is full, read-only or unmounted during a job: each has its own error, and nothing is published."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def run(shop: Shop, **settings: str) -> list[str]:
 @AS_ROOT
 @pytest.mark.parametrize("size", ["64k", "4300k"])
 def test_a_full_disk_fails_the_job_and_leaves_the_active_model_alone(shop: Shop, size: str) -> None:
-    """The sizes are too small for the first file of weights, and for the files after it."""
+    """One size is too small for the first weights file, the other for the files after it."""
     with shop.connect() as connection:
         connection.execute(
             """INSERT INTO "ModelMetadata" VALUES (gen_random_uuid(), 'v1_20260101', now(), 'models/v1_20260101',

@@ -1,4 +1,4 @@
-"""A job that had nothing to train: it completes with the active model, or is trained after all."""
+"""A job without anything to train: it completes with the active model, or trains after all."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ FIRST, SECOND = VERSIONS = ("v1_20260101", "v2_20260101")
 
 @pytest.fixture
 def shop(database: str, tmp_path: Path) -> Shop:
-    """A shop without products, with two whole models of which the first is active."""
+    """A shop without products, with two complete models; the first is active."""
     shop = Shop(database, tmp_path / "storage", tmp_path / "models")
     publish(shop, *VERSIONS)
     activate(shop, FIRST)

@@ -1,4 +1,4 @@
-"""Folders that vanish under a worker, by another worker's work or somebody's tidying."""
+"""Folders that vanish while a worker runs, removed by another worker or by hand."""
 
 import asyncio
 import shutil

@@ -1,8 +1,8 @@
-"""The real worker, whose training child is replaced: `python -m tests.faults.worker run`.
+"""The real worker with another training child: `python -m tests.faults.worker run`.
 
-TRAINING says by what: `stub` trains nothing but stages, reports and is published like a model; `real` is the
-worker's own child. FAULT, `<stage>:<who>:<signal>`, has the child send a signal to itself (`child`) or to
-the daemon (`daemon`) when that stage starts. Nothing of this is in the worker itself.
+TRAINING names the child: `stub` only reports stages and publishes a stub model, `real` is the worker's own child
+with faults. With FAULT, `<stage>:<who>:<signal>`, the child sends a signal to itself (`child`) or to the daemon
+(`daemon`) at the start of that stage. The worker itself contains none of this.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Workers that a test starts, watches by their logs, and that are gone when it ends, however it ends."""
+"""Starts workers for a test, reads their logs, and kills them at the test's end."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ class Worker:
     log: Path
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event so far; a line that is none, such as a stack trace, fails the test."""
+        """Every event so far; any other line, such as a stack trace, fails the test."""
         whole, _, _ = self.log.read_text().rpartition("\n")
         try:
             return [json.loads(line) for line in whole.splitlines()]
@@ -33,7 +33,7 @@ class Worker:
         return [event["event"] for event in self.events()]
 
     def saw(self, event: Event, **fields: object) -> dict[str, Any]:
-        """Wait until the log has this event with these fields, and give it."""
+        """Wait until the log has this event with these fields, and return it."""
 
         def look() -> dict[str, Any] | None:
             dead = self.process.poll() is not None
@@ -55,17 +55,17 @@ class Worker:
         self.process.send_signal(number)
 
     def ended(self) -> int:
-        """Wait for its end and give its exit status."""
+        """Wait for its end, and return its exit status."""
         wait_until(lambda: self.process.poll() is not None, f"the end of the worker of {self.log}")
         return self.process.returncode
 
     def childless(self) -> None:
-        """Wait until no training child that it started is left."""
+        """Wait until all its training children have ended."""
         for group in [event["child_pid"] for event in self.events() if "child_pid" in event]:
             wait_until(lambda group=group: not living(group), f"the end of the child {group}")  # type: ignore[misc]
 
     def kill(self) -> None:
-        """End it, and whatever it left running, without a word."""
+        """Kill the worker and its remaining children with SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
@@ -79,7 +79,7 @@ class Worker:
 
 @dataclass
 class Workers:
-    """Starts workers with a stub for a training child, and a lease that ends soon."""
+    """Starts workers with a stub of the training child and a short lease."""
 
     shop: Shop
     folder: Path
@@ -99,7 +99,7 @@ class Workers:
         return self.started[-1]
 
     def run_until_idle(self, **settings: str) -> Worker:
-        """Start one that exits 0 when no job is due, and wait for that."""
+        """Start a worker with `--until-idle`, and wait until it exits with 0."""
         worker = self.start("run", "--until-idle", **settings)
         assert worker.ended() == 0, worker.log.read_text()
         return worker

@@ -1,5 +1,5 @@
--- A backend's own database, as EF Core makes one: columns without defaults, ids from the application,
--- tables and columns that the worker knows nothing of, and a "ModelMetadata" that is already there.
+-- A backend's own database, as EF Core creates it: columns without defaults, ids from the application,
+-- tables and columns unknown to the worker, and an existing "ModelMetadata".
 
 CREATE TABLE "Suppliers" ("Id" uuid PRIMARY KEY, "Name" text NOT NULL);
 

@@ -1,4 +1,4 @@
-"""Photos that nobody took: their features, contents, names and facts, as the extractor leaves them."""
+"""Makes synthetic photos: features, contents, names and facts, in the form of the extractor's output."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FACTS = PhotoFacts(width=480, height=360, sharpness=300.0, brightness=0.5, perce
 
 
 def kept(features: Features) -> Scratch:
-    """As the extractor leaves features: two views of each photo, of which the second is of something else."""
+    """Features in the extractor's form: two views of each photo; the second one is unlike the first."""
     scratch = Scratch(len(features), (2, features.shape[1]), np.float16)
     for row, of_photo in enumerate(features):
         scratch.write(row, np.stack([of_photo, of_photo[::-1]]).astype(np.float16))
@@ -30,7 +30,7 @@ def kept(features: Features) -> Scratch:
 
 
 def scenes(count: int, seed: int = 0, size: int = FEATURES) -> Features:
-    """Features of photos that have nothing in common, of the length and sign that the backbone's have."""
+    """Features of unrelated photos, with the norm and the sign of the backbone's."""
     random = np.random.default_rng(seed)
     features = np.sqrt(random.exponential(size=(count, size)))
     features *= np.sqrt(3) / np.linalg.norm(features, axis=1, keepdims=True)
@@ -39,19 +39,19 @@ def scenes(count: int, seed: int = 0, size: int = FEATURES) -> Features:
 
 
 def shots(scene: Features, count: int, seed: int = 0) -> Features:
-    """Photos of one scene that differ by next to nothing."""
+    """Features of nearly identical photos of one scene."""
     noise = np.random.default_rng(seed).normal(scale=0.02, size=(count, scene.shape[-1]))
     shaken: Features = (scene * (1 + noise)).astype(np.float32)
     return shaken
 
 
 def contents(count: int, seed: int = 0) -> tuple[str, ...]:
-    """So many different sha256."""
+    """`count` different SHA-256 digests."""
     return tuple(hashlib.sha256(f"{seed} {number}".encode()).hexdigest() for number in range(count))
 
 
 def looks(sha256: Sequence[str]) -> tuple[PhotoFacts, ...]:
-    """Facts of photos that look unlike each other where their contents differ."""
+    """Facts of photos whose perceptual hashes differ where their contents differ."""
     return tuple(replace(FACTS, perceptual_hash=int(digest[-16:], 16)) for digest in sha256)
 
 
@@ -63,9 +63,9 @@ def made_photos(
     names: Sequence[str] = (),
     facts: Sequence[PhotoFacts] = (),
 ) -> Extracted:
-    """Photos with these features, of products numbered by `labels`; all else is unlike unless it is given."""
+    """Photos with these features, of the products in `labels`; contents, names and facts differ unless given."""
     sha256 = tuple(sha256) or contents(len(features))
-    # No two names of letters are numbered one after the other.
+    # Names without digits, so that no two are numbered in sequence.
     names = names or [digest.translate(str.maketrans("0123456789", "ghijklmnop")) for digest in sha256]
     products = [Product(f"{label:05}", f"SKU-{label:05}", f"Product {label}") for label in labels.tolist()]
     photos = tuple(

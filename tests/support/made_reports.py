@@ -1,4 +1,4 @@
-"""Reports made up for the tests: of any number of products, with any names."""
+"""Makes synthetic reports with any number of products and any names."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +42,8 @@ def skus(count: int) -> list[str]:
 
 
 def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int = 12) -> ModelDescription:
-    """Of products with `photos` each, all measured; each third product is taken for the next one once."""
+    """A report with `photos` measured photos of each product; one photo of every third product is confused with the
+    next product."""
     names = names or [f"Product {sku}" for sku in skus]
     folder = "products/3f2a90c1-5c11-4b7e-9e0f-2b1c90d1a0ff/"
     pictures = tuple(
@@ -94,7 +95,7 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
 
 
 def unmeasured(report: ModelDescription) -> ModelDescription:
-    """The same report when no photo could be held out."""
+    """The same report without held-out photos."""
     by_product = tuple(
         replace(product, measured=0, recall=None, precision=None, confused_with=())
         for product in report.evaluation.by_product

@@ -1,10 +1,10 @@
-"""A page as the tests read it."""
+"""Parses an HTML page for the tests."""
 
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """The elements and the text of a page, with what a browser would obey."""
+    """The tags, attributes and text of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

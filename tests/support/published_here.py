@@ -1,4 +1,4 @@
-"""Runs whole training jobs in the test's own process, one after the other, as the training child does."""
+"""Runs whole training jobs in the test's own process, as the training child does."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ QUICK = Options(profile=Profile.QUICK)
 
 @dataclass(frozen=True)
 class Published:
-    """What came of a job, and the folder with its files."""
+    """A job's candidate and model, and the folder with its files."""
 
     candidate: Candidate
     model: TrainedModel
@@ -30,7 +30,7 @@ class Published:
 
     @property
     def active(self) -> ActiveModel:
-        """As the next job sees it."""
+        """This model as the active model of the next job."""
         return ActiveModel(self.folder.name, self.folder)
 
     @property
@@ -41,7 +41,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A storage with products' folders, named by SKU, and the models that were trained of it; random weights."""
+    """A storage with products' folders, named by SKU, and the models trained on it, with random base weights."""
 
     folder: Path
     cache: Path
@@ -52,7 +52,7 @@ class Workshop:
         return self.folder / "storage" / "products"
 
     def add(self, sku: str, photos: Sequence[Path]) -> None:
-        """Copy photos into a product, under their own names."""
+        """Copy photos into a product's folder, with their own names."""
         (self.products / sku).mkdir(parents=True, exist_ok=True)
         for photo in photos:
             shutil.copy(photo, self.products / sku)
@@ -88,7 +88,7 @@ class Workshop:
         active: ActiveModel | None = None,
         rows: Sequence[CataloguePhoto] | None = None,
     ) -> Published:
-        """Train and conclude."""
+        """Train, conclude, and return the result."""
         candidate = self.train(options, active, rows)
         assert isinstance(candidate, Candidate)
         return Published(candidate, conclude(candidate, active), candidate.job.folder)

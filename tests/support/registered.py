@@ -1,4 +1,4 @@
-"""Models as a worker leaves them: a row, and a folder whose files are recorded in its `metadata.json`."""
+"""Creates models as a worker does: a row, and a folder whose files are recorded in its `metadata.json`."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def write_folder(folder: Path) -> Path:
-    """The files of a whole model, each with the version in it."""
+    """Write the files of a complete model, each with the version in it; return `folder`."""
     recorded = {}
     for name in FILES:
         content = f"{name} of {folder.name}".encode()
@@ -37,7 +37,7 @@ def aged(folder: Path, hours: float, metadata: str = "") -> Path:
 
 
 def insert_row(shop: Shop, version: str, *, active: bool = False) -> None:
-    """As a backend's own statement would."""
+    """Insert a model's row with SQL, as a backend could."""
     with shop.connect() as connection:
         connection.execute(
             """INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "AccuracyMetrics",
@@ -48,14 +48,14 @@ def insert_row(shop: Shop, version: str, *, active: bool = False) -> None:
 
 
 def publish(shop: Shop, *versions: str) -> None:
-    """Whole models, the oldest first; none is made active."""
+    """Publish complete models, the oldest first, without activation."""
     for version in versions:
         write_folder(shop.models / version)
         insert_row(shop, version)
 
 
 def activate(shop: Shop, *versions: str) -> None:
-    """One after the other, as a backend does by SQL alone."""
+    """Activate one version after another with SQL, as a backend does."""
     with shop.connect() as connection:
         for version in versions:
             connection.execute("SELECT activate_model(%s)", (version,))
@@ -67,7 +67,7 @@ def audit(shop: Shop) -> list[Row]:
 
 
 def changes(shop: Shop) -> list[tuple[str | None, str | None]]:
-    """Of each row of the audit, the version before and after."""
+    """The previous and the new version of each row in "ModelActivations"."""
     return [(row["PreviousVersion"], row["Version"]) for row in audit(shop)]
 
 
@@ -78,7 +78,7 @@ def active(shop: Shop) -> str | None:
 
 
 def assert_audit_holds(shop: Shop) -> None:
-    """Every change goes on from the one before it, and the last one led to what is active."""
+    """Assert that every change starts from the version of the one before, and that the last one is active."""
     found: list[str | None] = [None]
     for previous, version in changes(shop):
         assert previous == found[-1]

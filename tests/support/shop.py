@@ -1,4 +1,4 @@
-"""A backend's side of a test: its database, its storage, and the worker beside it."""
+"""A backend's side of a test: its database, its storage, and its worker."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ Rows = psycopg.Connection[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Shop:
-    """Where the backend and the worker meet. `environment` adds to the worker's settings."""
+    """The database and folders that backend and worker share. `environment` adds to the worker's settings."""
 
     database: str
     storage: Path
@@ -51,7 +51,7 @@ class Shop:
     def worker(
         self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
     ) -> "subprocess.Popen[str]":
-        """Start `worker …` with the settings that fit; its log, in JSON lines, is its output or a file's end."""
+        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one."""
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),

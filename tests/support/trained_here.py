@@ -16,7 +16,7 @@ VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
 
 @dataclass(frozen=True)
 class TrainedHere:
-    """A published model's folder, and the same model in Python."""
+    """A published model's folder, and the same model as a Python function."""
 
     folder: Path
     probabilities: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]

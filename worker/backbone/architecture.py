@@ -1,6 +1,6 @@
-"""The architecture of the backbone, MobileNetV2 1.0/224 without its top, and its weights; free of TensorFlow.
+"""The architecture of the backbone, MobileNetV2 1.0/224 without its top, and its weights; needs no TensorFlow.
 
-The network has two parts: the trunk always stays as it is, the tail may be fine-tuned.
+The network has two parts: the trunk stays frozen, the tail may be fine-tuned.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ STRIDED = {f"block_{number}" for number in (1, 3, 6, 13)}
 SHORTCUTS = {f"block_{number}" for number in (2, 4, 5, 7, 8, 9, 11, 12, 14, 15)}
 
 TAIL_INPUT = (14, 14, 96)
-"""Height, width and channels of the feature maps that leave the trunk and enter the tail."""
+"""Height, width and channels of the trunk's output, which is the tail's input."""
 
 TAPS = {"block_13_expand": 576, "block_16_expand": 960, LAST: 1280}
 """The layers whose pooled outputs are the features, with their numbers of channels."""
@@ -30,7 +30,7 @@ FEATURES = sum(TAPS.values())
 
 
 def parts(block: str) -> tuple[str, ...]:
-    """The names of a block's convolutions; the first block expands nothing."""
+    """The names of a block's convolutions; the first block has no expansion."""
     names = ("depthwise", "project") if block == "expanded_conv" else ("expand", "depthwise", "project")
     return tuple(f"{block}_{name}" for name in names)
 
@@ -41,10 +41,10 @@ TAIL = (*(name for block in TAIL_BLOCKS for name in parts(block)), LAST)
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution into which its batch normalisation is folded.
+    """A convolution with its batch normalisation folded in.
 
-    `kernel` is float32 `[in, out]`, `[3, 3, channels]` of a depthwise one, `[3, 3, 3, 32]` of the first;
-    `bias` float32 `[out]`.
+    `kernel` is float32 `[in, out]`; `[3, 3, channels]` of a depthwise layer, `[3, 3, 3, 32]` of the first.
+    `bias` is float32 `[out]`.
     """
 
     kernel: Weights
@@ -55,13 +55,12 @@ Layers = dict[str, Layer]
 
 
 def arrays(layers: Layers) -> dict[str, Weights]:
-    """Every kernel and bias by its name: `block_13_expand/kernel`, `block_13_expand/bias`."""
+    """Every kernel and bias by name, such as `block_13_expand/kernel` and `block_13_expand/bias`."""
     return {f"{name}/{part}": array for name, layer in layers.items() for part, array in vars(layer).items()}
 
 
 def in_engine_order(array: Weights) -> Weights:
-    """A kernel or bias with its axes in LiteRT's order: output channels first, but for a depthwise kernel, which has
-    its channels last."""
+    """A kernel or bias with its axes in LiteRT's order: output channels first; of a depthwise kernel, channels last."""
     return array if array.ndim == 3 else np.moveaxis(array, -1, 0)
 
 
@@ -78,7 +77,7 @@ def save_layers(layers: Layers, path: Path) -> None:
 
 
 def load_layers(path: Path) -> Layers:
-    """Raises OSError or ValueError where the file is not whole."""
+    """Raises OSError or ValueError where the file is incomplete."""
     with np.load(path) as file:
         names = {key.rpartition("/")[0] for key in file.files}
         return {name: Layer(file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names}

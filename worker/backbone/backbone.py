@@ -1,4 +1,4 @@
-"""A backbone that is converted: the folder with what jobs run and publish."""
+"""A converted backbone: the folder with the models and weights that jobs run and publish."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,14 +11,14 @@ from worker.backbone.template import Template
 ENGINE, LAYERS, TEMPLATE, FACTS = "engine.tflite", "layers.npz", "template", "facts.json"
 
 FORMAT = 3
-"""Counts up when what is converted changes, so that what older versions left in a cache is not used."""
+"""Version of the folder's content; increase it with every change, so that entries of older versions are not used."""
 
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """Which weights these are, and where every array of the layers is kept, by its name, `block_13_expand/kernel`.
+    """The name and SHA-256 of the weights, and where each array of the layers is, by names as in `arrays`.
 
-    `slots` has the name of its weight in the template, and those of the head; `offsets` its first byte in the engine.
+    `slots`: the name of its weight in the template, also for the head; `offsets`: its first byte in the engine.
     """
 
     weights: str
@@ -29,19 +29,19 @@ class BackboneFacts:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A folder that `convert` wrote."""
+    """Reads a folder that `convert` wrote."""
 
     folder: Path
     facts: BackboneFacts
 
     @classmethod
     def read(cls, folder: Path) -> "Backbone":
-        """Raises OSError or ValueError where the folder is not whole."""
+        """Raises OSError or ValueError where the folder is incomplete."""
         return cls(folder, BackboneFacts(**json.loads((folder / FACTS).read_text())))
 
     @property
     def engine(self) -> Path:
-        """The LiteRT model."""
+        """Path of the LiteRT model."""
         return self.folder / ENGINE
 
     @cached_property
@@ -56,7 +56,7 @@ class Backbone:
 def write_backbone(
     folder: Path, engine: bytes, template: Template, layers: Layers, facts: BackboneFacts
 ) -> None:
-    """Write into `folder` what `Backbone` reads."""
+    """Write the files that `Backbone` reads into `folder`."""
     (folder / ENGINE).write_bytes(engine)
     (folder / TEMPLATE).mkdir()
     template.write(folder / TEMPLATE)

@@ -1,4 +1,4 @@
-"""The cache of converted backbones: converted once for each file of weights, and found by it."""
+"""The cache of converted backbones: one entry for each weights file and version of the converters."""
 
 import fcntl
 import hashlib
@@ -15,13 +15,13 @@ from worker.backbone.backbone import FORMAT, Backbone
 from worker.backbone.weights import WeightsFile, download, find_weights, not_kept, unusable
 from worker.lifeline import die_with_parent
 
-# Written last: SHA-256 of each file, by its path.
+# SHA-256 of each file, by path; written last.
 CHECKSUMS = "checksums.json"
 CONVERTERS = ("tensorflow", "tensorflowjs")
 
 
 def cached_backbone(base_weights: str, cache: Path) -> Backbone:
-    """The backbone with `imagenet` weights, those of a file's path, or `random` ones; converted if need be.
+    """Return the backbone with `base_weights`: `imagenet`, a file's path, or `random`; convert it if not cached.
 
     Raises JobError `base_weights_unavailable` or `base_weights_invalid`, OSError when the cache fails.
     """
@@ -41,9 +41,9 @@ def _key(weights: WeightsFile) -> str:
 
 
 def _convert_into(folder: Path, weights: WeightsFile) -> Backbone:
-    """Convert once, whoever else wants the same; a killed attempt leaves nothing that counts.
+    """Convert once, even with several processes; replace a damaged entry.
 
-    A damaged entry is replaced.
+    A killed attempt leaves only a folder `.unfinished`, which the next one removes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
@@ -61,7 +61,7 @@ def _convert_into(folder: Path, weights: WeightsFile) -> Backbone:
 
 
 def _in_own_process(function, *arguments) -> None:  # type: ignore[no-untyped-def]
-    """Run `function` in a process of its own, whose end gives TensorFlow's memory back."""
+    """Run `function` in a process of its own, whose end frees TensorFlow's memory."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=die_with_parent, initargs=(os.getpid(),)) as process:
         process.submit(function, *arguments).result()
@@ -79,7 +79,7 @@ def _convert(weights: WeightsFile, folder: Path) -> None:
 
 
 def _read(folder: Path) -> Backbone | None:
-    """`None` where nothing was converted, or not all of it is as it was written: a power cut may do that."""
+    """Return the entry; `None` where it is absent, or damaged, for example by a power cut."""
     try:
         if json.loads((folder / CHECKSUMS).read_text()) != _checksums(folder):
             return None
@@ -97,5 +97,5 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    # For an image: python -m worker.backbone.cache BASE_WEIGHTS CACHE_PATH
+    # To fill the cache of a container image: python -m worker.backbone.cache BASE_WEIGHTS CACHE_PATH
     cached_backbone(sys.argv[1], Path(sys.argv[2]))

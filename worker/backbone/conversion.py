@@ -1,6 +1,6 @@
-"""Converts weights into what jobs run and publish: once for each backbone, in a process of its own.
+"""Converts weights to the models that jobs run and publish: once for each backbone, in a process of its own.
 
-Converting takes longer than training on a hundred photos, and TensorFlow a gigabyte; a job needs neither.
+The conversion takes longer than training on a hundred photos, and TensorFlow needs a gigabyte; jobs need neither.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ from worker.photos.decode import SIDE
 
 
 def convert(layers: Layers, name: str, folder: Path) -> None:
-    """Write into `folder` what `Backbone` reads, of the weights called `name`."""
+    """Convert `layers`, whose weights are called `name`, and write the files that `Backbone` reads into `folder`."""
     stand_ins, head = _stand_ins(layers)
     engine, template = _engine(stand_ins), _template(stand_ins, head)
     slots = _find_slots(template, stand_ins | {"head": head})
@@ -36,8 +36,8 @@ def convert(layers: Layers, name: str, folder: Path) -> None:
 
 
 def _stand_ins(layers: Layers) -> tuple[Layers, Layer]:
-    """Layers of the same shapes, and a head: the converters rename all weights, and only random ones are
-    certain to be found again by their values."""
+    """Random layers of the same shapes, and a random head: the converters rename all weights, and random ones are
+    sure to be found again by their values."""
     random = np.random.default_rng(0)
 
     def draw(*shape: int) -> Weights:
@@ -50,7 +50,7 @@ def _stand_ins(layers: Layers) -> tuple[Layers, Layer]:
 
 
 def _engine(layers: Layers) -> bytes:
-    """The LiteRT model of one photo's view: uint8 values as float32 in, features and the tail's input out."""
+    """The LiteRT model for one view: input float32 with values 0 to 255, outputs features and the tail's input."""
     tensors = as_tensors(layers)
 
     @tf.function(input_signature=[tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32, name="photo")])
@@ -110,5 +110,5 @@ def _require_once(name: str, where: str, times: int) -> None:
     if times != 1:
         raise ValueError(
             f"The converted {where} holds {name} {times} times, not once: this version of the converter changes "
-            f"weights. Install the versions of TensorFlow and tensorflowjs that uv.lock architecture."
+            f"weights. Install the versions of TensorFlow and tensorflowjs in uv.lock."
         )

@@ -1,4 +1,4 @@
-"""Runs the frozen backbone over a photo's views, on one core, or on a GPU where TensorFlow sees one."""
+"""Runs the frozen backbone on a photo's views, on one core, or on a GPU where TensorFlow sees one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Views = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Forward:
-    """Of each view: features float16 `[views, 2816]`, and the tail's input, float16 `[views, 14, 14, 96]`."""
+    """For each view: features float16 `[views, 2816]` and the tail's inputs float16 `[views, 14, 14, 96]`."""
 
     features: npt.NDArray[np.float16]
     tail_inputs: npt.NDArray[np.float16]
@@ -26,16 +26,16 @@ class Forward:
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 Engine = Callable[[Views], Forward]
-"""Runs uint8 `[views, 224, 224, 3]`. Each thread needs one of its own."""
+"""A forward pass of views uint8 `[views, 224, 224, 3]`. Each thread needs an engine of its own."""
 
 
 def make_engine(backbone: Backbone) -> Engine:
-    """The fastest there is on this machine. Raises ValueError or OSError for a broken cache."""
+    """Return the fastest engine on this machine. Raises ValueError or OSError for a damaged cache."""
     return tensorflow_engine(backbone) if has_gpu() else litert_engine(backbone)
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow sees a GPU. It is asked only where there is a device: importing it takes seconds."""
+    """Whether TensorFlow sees a GPU; imports TensorFlow, which takes seconds, only where there is a device file."""
     if not any(Path(device).exists() for device in GPU_DEVICES):
         return False
     import tensorflow as tf
@@ -44,8 +44,8 @@ def has_gpu() -> bool:
 
 
 def litert_engine(backbone: Backbone) -> Engine:
-    """LiteRT with XNNPACK on one thread, a view at a time: two of them beside each other are faster than one
-    with two threads, and than batches."""
+    """LiteRT with XNNPACK on one thread, one view at a time: two such engines in parallel are faster than one with
+    two threads, and than batches."""
     run = Interpreter(str(backbone.engine), num_threads=1).get_signature_runner()
 
     def forward(views: Views) -> Forward:
@@ -60,7 +60,7 @@ def litert_engine(backbone: Backbone) -> Engine:
 
 
 def tensorflow_engine(backbone: Backbone) -> Engine:
-    """TensorFlow, all of a photo's views at once, where it runs best."""
+    """TensorFlow on its default device, all of a photo's views in one batch."""
     import tensorflow as tf
 
     from worker.backbone.network import as_tensors, run_tail, run_trunk

@@ -1,7 +1,7 @@
 """The backbone in TensorFlow (Sandler et al., CVPR 2018), as functions of its layers.
 
-Each batch normalisation is folded into the convolution before it: a kernel and a bias are all there is to
-learn, to keep and to publish, and a browser has a third fewer operations to run.
+Each batch normalisation is folded into the convolution before it: a layer is a kernel and a bias, and a browser
+runs a third fewer operations.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from worker.backbone import architecture
 from worker.backbone.architecture import Layer, Layers
 from worker.photos.decode import SIDE
 
-# Beside a channel's mean share, 1/1280, it is small, and it keeps the gradient of the square root finite.
+# Keeps the gradient of the square root finite; small against a channel's mean share, 1/1280.
 EPSILON = 1e-6
 
 Tensors = Mapping[str, tuple[Any, Any]]
-"""A layer's kernel and bias by its name, as anything that TensorFlow computes with."""
+"""Kernel and bias of each layer by its name, of any type that TensorFlow accepts."""
 
 
 def load_layers_from_keras(weights: str | None, seed: int = 0) -> Layers:
-    """The layers with the weights of a file, those called `imagenet`, or with random ones.
+    """Load the layers with `weights`: a file's path, `imagenet`, or `None` for random weights from `seed`.
 
-    Raises what Keras raises: ValueError, OSError or KeyError for a file that holds no such weights, a bare
-    Exception for a download that failed.
+    Raises what Keras raises: ValueError, OSError or KeyError for a file without these weights, a bare
+    Exception for a failed download.
     """
     keras.utils.set_random_seed(seed)
     model = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=weights)
@@ -36,9 +36,9 @@ def load_layers_from_keras(weights: str | None, seed: int = 0) -> Layers:
 
 
 def _calibrate(model: keras.Model, seed: int) -> None:
-    """Make random weights' features vary: untouched ones give the same features for every photo.
+    """Make the features of random weights vary; without this, they are the same for every photo.
 
-    Each batch normalisation takes its statistics from smooth random colours, as training would from photos
+    Each batch normalisation gets its statistics from smooth random colours, as in training from photos
     (data-dependent initialisation, Krähenbühl et al., ICLR 2016).
     """
     coarse = np.random.default_rng(seed).uniform(-1, 1, (16, 7, 7, 3)).astype(np.float32)
@@ -67,7 +67,7 @@ def as_tensors(layers: Layers) -> dict[str, tuple[Any, Any]]:
 
 
 def run_trunk(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
-    """Float32 `[n, 14, 14, 96]` of RGB float32 `[n, 224, 224, 3]`, 0 to 255."""
+    """The tail's inputs float32 `[n, 14, 14, 96]` for RGB float32 `[n, 224, 224, 3]`, 0 to 255."""
     kernel, bias = trunk[architecture.FIRST]
     x = tf.nn.relu6(tf.nn.conv2d(photo / 127.5 - 1.0, kernel, 2, "SAME") + bias)
     for block in architecture.TRUNK_BLOCKS:
@@ -78,8 +78,8 @@ def run_trunk(trunk: Tensors, photo: tf.Tensor) -> tf.Tensor:
 def run_tail(tail: Tensors, x: tf.Tensor) -> tf.Tensor:
     """Features float32 `[n, 2816]` of the tail's input `x`; differentiable in both.
 
-    Of each tap: every channel's mean as its share of all, and of that the square root, the Hellinger
-    mapping, which keeps a few strong channels from drowning the rest (Arandjelović and Zisserman, CVPR 2012).
+    For each tap: the channels' means, divided by their sum, then their square roots. This Hellinger mapping
+    keeps a few strong channels from dominating the rest (Arandjelović and Zisserman, CVPR 2012).
     """
     outputs = {}
     for block in architecture.TAIL_BLOCKS:
@@ -89,7 +89,7 @@ def run_tail(tail: Tensors, x: tf.Tensor) -> tf.Tensor:
 
 
 def _block(layers: Tensors, block: str, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What leaves an inverted residual block, and what its expansion gave."""
+    """The output of an inverted residual block, and the output of its expansion."""
     *expand, depthwise, project = (layers[name] for name in architecture.parts(block))
     expanded = tf.nn.relu6(_pointwise(x, expand[0])) if expand else x
     y = tf.nn.relu6(_depthwise(expanded, depthwise, stride=2 if block in architecture.STRIDED else 1))

@@ -1,4 +1,4 @@
-"""Converted graphs that can be given other weights, without TensorFlow."""
+"""Replaces the weights of converted graphs, without TensorFlow."""
 
 import copy
 import json
@@ -24,15 +24,15 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order, of the
-    types in which they are stored."""
+    """A TensorFlow.js graph: `model` is the content of `model.json`; `weights` are in the manifest's order, with
+    their stored types."""
 
     model: dict[str, Any]
     weights: dict[str, Stored]
 
     @classmethod
     def read(cls, folder: Path) -> "Template":
-        """Read what TensorFlow.js's converter wrote. Raises OSError or ValueError where it is not whole."""
+        """Read the files that TensorFlow.js's converter wrote. Raises OSError or ValueError where incomplete."""
         path = folder / MODEL
         try:
             model = json.loads(path.read_text())
@@ -67,9 +67,9 @@ class Template:
         return Template(model, weights)
 
     def with_float_type(self, float_type: type[np.floating]) -> "Template":
-        """The same graph whose float weights are stored as `float_type`; clients compute in float32 all the same.
+        """Return the same graph with float weights stored as `float_type`; clients still compute in float32.
 
-        Raises ValueError for a value that the type cannot hold.
+        Raises ValueError for a value that the type cannot represent.
         """
         weights = {
             name: _cast(name, stored, np.dtype(float_type))
@@ -87,7 +87,7 @@ class Template:
         return Template(model, weights)
 
     def counterparts(self, other: "Template") -> dict[str, str]:
-        """The name in `other` of each node here that the probabilities are computed from.
+        """Map each node that the probabilities are computed from to its name in `other`.
 
         The order of nodes, their names, other outputs and the values of weights may differ. Raises ValueError
         where `other` computes anything else.
@@ -108,7 +108,7 @@ class Template:
 
     @property
     def logits(self) -> str:
-        """The node whose values the probabilities are the softmax of."""
+        """The name of the node with the logits, the input of the softmax."""
         nodes, name = self._nodes(), self._output()
         while nodes[name]["op"] != "Softmax":
             [name] = _inputs(nodes[name])
@@ -133,7 +133,7 @@ class Template:
 
 
 def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, Weights]) -> bytes:
-    """The same LiteRT model with `values`, of the shapes that layers have, at their `offsets`."""
+    """Return the same LiteRT model with `values`, in the shapes of `Layer`, at their `offsets`."""
     filled = bytearray(engine)
     for name, array in values.items():
         data = in_engine_order(array).astype(np.float32).tobytes()
@@ -149,7 +149,7 @@ def _cast(name: str, values: Stored, dtype: np.dtype[Any]) -> Stored:
 
 
 def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
-    """The weights of one group of the manifest, by name. Raises ValueError where its files hold more or less."""
+    """The weights of one group of the manifest, by name. Raises ValueError where its files have another size."""
     data = b"".join((folder / path).read_bytes() for path in group["paths"])
     dtypes = [np.dtype(entry.get("quantization", entry)["dtype"]) for entry in group["weights"]]
     counts = [math.prod(entry["shape"]) for entry in group["weights"]]
@@ -165,7 +165,7 @@ def _read_group(folder: Path, group: Mapping[str, Any]) -> dict[str, Stored]:
 
 
 def _operation(node: Node) -> tuple[Any, ...]:
-    """The operation of a node, without its inputs. Attributes with an underscore record what a converter inferred."""
+    """A node's operation, number of inputs and attributes, without those that a converter inferred (`_…`)."""
     attributes = {name: value for name, value in node.get("attr", {}).items() if name[0] != "_"}
     attributes.pop("value", None)
     return node["op"], len(_inputs(node)), attributes
@@ -176,5 +176,5 @@ def _inputs(node: Node) -> list[str]:
 
 
 def _node_name(tensor: str) -> str:
-    """Without the number of the node's output, of which all that are used here have one."""
+    """The node's name without the index of its output, which is always 0 here."""
     return tensor.removesuffix(":0")

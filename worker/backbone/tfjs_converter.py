@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-# The converter imports these and never uses them, and they do not install beside one another.
+# The converter imports these but never uses them, and they cannot be installed together.
 UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
 
 
@@ -14,7 +14,7 @@ def import_converter() -> Any:
     """The module with `convert_tf_saved_model` and `convert_keras_model_to_graph_model`. Raises ImportError."""
     for name in UNUSED:
         sys.modules.setdefault(name, ModuleType(name))
-    # The packages' own __init__ import every converter there is, and with them what is not installed.
+    # The packages' own __init__ modules import every converter, and with them packages that are not installed.
     for name in ("tensorflowjs", "tensorflowjs.converters"):
         spec = importlib.util.find_spec(name)
         if spec is None:

@@ -1,4 +1,4 @@
-"""Where the backbone's weights come from."""
+"""Finds and downloads the file with the backbone's weights."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ SUPPLY = (
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """`path` is `None` for random weights; `sha256` tells one file's content from another's."""
+    """A weights file; `path` is `None` for random weights, `sha256` identifies the content."""
 
     name: str
     path: Path | None
@@ -27,7 +27,7 @@ class WeightsFile:
 
 
 def find_weights(base_weights: str) -> WeightsFile | None:
-    """Find the file; `None` where it is ImageNet's and was not downloaded yet.
+    """Find the weights file; return `None` for ImageNet's where it is not downloaded yet.
 
     Raises JobError `base_weights_unavailable` where BASE_WEIGHTS names no file, OSError where it cannot be read.
     """
@@ -58,7 +58,7 @@ def download() -> None:
 
 
 def not_kept() -> JobError:
-    """What to say where Keras downloaded the file and did not put it where it belongs."""
+    """The error for a download that Keras could not keep in its cache."""
     return JobError(
         ErrorCode.BASE_WEIGHTS_UNAVAILABLE,
         f"Keras cannot write to {_downloaded().parent}, where the weights it downloads are looked for. {SUPPLY}",
@@ -66,7 +66,7 @@ def not_kept() -> JobError:
 
 
 def unusable(weights: WeightsFile, error: Exception) -> JobError:
-    """What to say of a file in which Keras found no such weights."""
+    """The error for a file in which Keras found no such weights."""
     text = f"{weights.path} does not hold the weights of {NAME} without its top ({error}). {SUPPLY}"
     return JobError(ErrorCode.BASE_WEIGHTS_INVALID, text)
 

@@ -16,7 +16,7 @@ from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 @dataclass(frozen=True)
 class Dataset:
-    """The photos of a job, ordered by SKU and then by content whatever order the catalogue has, and those left out."""
+    """The photos of a job, ordered by SKU and content, independent of the catalogue's order, and the skipped ones."""
 
     photo_set: PhotoSet
     sha256: tuple[str, ...]
@@ -35,12 +35,12 @@ class Dataset:
 
     @property
     def labels(self) -> Labels:
-        """`labels[i]` is the index in `products` of the product that photo `i` shows."""
+        """`labels[i]` is the index in `products` of photo `i`'s product."""
         index_of = {product: index for index, product in enumerate(self.products)}
         return np.array([index_of[photo.product] for photo in self.photos], np.int64)
 
     def in_order(self) -> "Dataset":
-        """By SKU, content and name."""
+        """Return the dataset sorted by SKU, content and name."""
         rows = sorted(
             zip(self.photos, self.sha256, strict=True),
             key=lambda row: (row[0].product.sku, row[1], row[0].name),
@@ -49,7 +49,7 @@ class Dataset:
         return Dataset(photo_set, tuple(digest for _, digest in rows))
 
     def without(self, unusable: Mapping[int, SkipReason]) -> "Dataset":
-        """Leave out photos by their indices. Raises JobError as `PhotoSet.require_usable` does."""
+        """Return the dataset without the photos at these indices. Raises JobError as `PhotoSet.require_usable`."""
         kept = [index for index in range(len(self.photos)) if index not in unusable]
         skipped = [SkippedPhoto(self.photos[index].name, reason) for index, reason in unusable.items()]
         photo_set = replace(
@@ -57,13 +57,13 @@ class Dataset:
             photos=tuple(self.photos[index] for index in kept),
             skipped=(*self.skipped, *skipped),
         )
-        # Storage that went away in the meantime would otherwise pass for a shop with few photos.
+        # If the storage has become unavailable, the job must fail instead of training on the few photos left.
         photo_set.require_usable()
         return Dataset(photo_set, tuple(self.sha256[index] for index in kept))
 
 
 def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset:
-    """Read every photo; calls `step` with the number of photos done.
+    """Read and hash every photo; call `step` with the number of photos done.
 
     Raises JobError as `PhotoSet.require_usable` does, OSError when storage fails.
     """

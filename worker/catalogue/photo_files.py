@@ -1,4 +1,4 @@
-"""From the catalogue's rows to the photo files that are there, and whether there are enough of them."""
+"""Finds the photo files of the catalogue's rows, and checks that there are enough of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,15 @@ from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 from worker.photos.unreadable import SkipReason
 
-# Files that a message names.
+# Largest number of files that a message names.
 NAMED = 5
-# A folder of the storage with photos of other things.
+# Folder in the storage with photos that show none of the products.
 NEGATIVES = "negatives"
 
 
 @dataclass(frozen=True)
 class CataloguePhoto:
-    """One photo of one active product, as the catalogue has it."""
+    """A row of the catalogue: one photo of one active product."""
 
     product_id: str
     sku: str
@@ -26,7 +26,7 @@ class CataloguePhoto:
 
 @dataclass(frozen=True)
 class Product:
-    """A product with at least one photo; its index in a tuple of products is that of the model's output for it."""
+    """A product with at least one photo; its index among the products is the index of the model's output for it."""
 
     product_id: str
     sku: str
@@ -39,7 +39,7 @@ NO_PRODUCT = Product("", "", "")
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo's file, its path below the storage for people, and the product that it shows."""
+    """A photo's file, its path below the storage as its `name` in messages, and its product."""
 
     path: Path
     name: str
@@ -56,7 +56,7 @@ class SkippedPhoto:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """The photos of a job in the catalogue's order, and those left out."""
+    """The photos of a job in the catalogue's order, and the skipped ones."""
 
     storage: Path
     photos: tuple[Photo, ...]
@@ -65,8 +65,8 @@ class PhotoSet:
     min_products: int = MIN_PRODUCTS
 
     def require_usable(self) -> None:
-        """Raise JobError `storage_incomplete` when too large a share of the files is missing, or
-        `insufficient_photos` when fewer photos or products are left than training needs."""
+        """Raise JobError `storage_incomplete` when more than MAX_MISSING_SHARE of the files are missing,
+        `insufficient_photos` when training needs more photos or products than are left."""
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
         if len(missing) > MAX_MISSING_SHARE * total:
@@ -98,7 +98,7 @@ def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet
 
 
 def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
-    """Find the photos that show none of the products: those of `catalogue`, and the files below
+    """Find the negatives, photos that show none of the products: those of `catalogue`, and the files below
     `storage/negatives`. There may be none.
 
     Raises JobError `storage_incomplete` as `PhotoSet.require_usable` does, OSError when storage fails.
@@ -119,7 +119,7 @@ def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> Photo
 def split_catalogue(
     catalogue: Sequence[CataloguePhoto], negatives: Sequence[str]
 ) -> tuple[list[CataloguePhoto], list[CataloguePhoto]]:
-    """The rows of products to be recognised, and those of `negatives`, SKUs of products that are not.
+    """Split the rows into those of products to recognise, and those of products whose SKU is in `negatives`.
 
     Raises JobError `invalid_options` for a SKU that no active product with a photo has.
     """

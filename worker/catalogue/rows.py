@@ -1,4 +1,4 @@
-"""The shop's catalogue: which photos show which product, read from the backend's tables."""
+"""Reads the shop's catalogue, the photos of each product, from the backend's tables."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ QUERIES = load_queries(Path(__file__).with_name("rows.sql"))
 
 
 def read_catalogue(conninfo: str) -> list[CataloguePhoto]:
-    """The photos of all active products, ordered by SKU, then as the backend displays them.
+    """Return the photos of all active products, ordered by SKU, then in the backend's display order.
 
     Raises psycopg.Error.
     """

@@ -1,7 +1,7 @@
--- What the worker reads of the backend's own tables, and all that it reads of them.
+-- The only query on the backend's own tables.
 
 -- name: active_photos
--- In an order that depends on nothing but the rows' contents.
+-- The order depends only on the rows' contents.
 SELECT product."Id"::text AS product_id, product."SKU" AS sku, product."Name" AS name,
     photo."FileName" AS file_name
 FROM "Products" AS product

@@ -1,6 +1,6 @@
-"""The training child: reads one job from its standard input, trains, and tells of it on its output.
+"""The training child: reads one job from its standard input, trains, and writes messages to its output.
 
-What it trained stays in memory until its input ends, in case the decision about it has to be made again.
+The trained model stays in memory until the input ends, in case the decision about it must be made again.
 """
 
 import os
@@ -36,7 +36,7 @@ from worker.lifeline import die_with_parent
 
 
 def main() -> None:
-    """Exits 0 once its input ended, or once a failure was told, or that there is nothing to train."""
+    """Exit with 0 when the input ends, or after a message that training failed or was not needed."""
     die_with_parent(int(os.environ["DAEMON_PID"]))
     be_killed_first()
     messages = _claim_stdout()
@@ -55,7 +55,10 @@ def main() -> None:
 
 
 def _prepare(imports: bool) -> Ready | Failed:
-    """Do what no job should wait for; what goes wrong here goes wrong in the job, too, and is its error then."""
+    """Convert the backbone, and import the pipeline if `imports`, so that no job waits for it.
+
+    A failure here ends no job: the job meets the same error again and reports it.
+    """
     started = time.monotonic()
     try:
         from worker.backbone.cache import cached_backbone
@@ -72,14 +75,14 @@ def _prepare(imports: bool) -> Ready | Failed:
 
 
 def _claim_stdout() -> BinaryIO:
-    """Keep standard output for messages alone: what libraries print goes to standard error."""
+    """Return standard output for messages only; redirect what libraries print to standard error."""
     messages = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return messages
 
 
 def _run(job: Job, questions: Iterable[bytes], report: Notify) -> Iterator[Ending]:
-    """The ending of the job, and that of each question after it."""
+    """Yield the ending of the job, and one for each question after it."""
     try:
         from worker.pipeline.conclude import conclude
         from worker.pipeline.pipeline import train_model
@@ -99,12 +102,12 @@ def _run(job: Job, questions: Iterable[bytes], report: Notify) -> Iterator[Endin
 
 
 def _explain(error: Exception, job: Job) -> tuple[ErrorCode, str]:
-    """What an error that no stage expected means to people."""
+    """The error code and the message for an exception that no stage handles."""
     if isinstance(error, psycopg.Error):
         return ErrorCode.DATABASE_UNAVAILABLE, f"The products could not be read: {str(error).strip()}"
     if isinstance(error, MemoryError) or speaks_of_memory([str(error)]):
         return ErrorCode.OUT_OF_MEMORY, "Training needed more memory than there is."
-    # TensorFlow writes files too, and tells of a full disk with an error of its own.
+    # TensorFlow writes files too, and raises its own error for a full disk.
     if any(os.strerror(number) in str(error) for number in FULL):
         return ErrorCode.STORAGE_FULL, f"There is no space left for the model in {job.folder.parents[2]}."
     if isinstance(error, BrokenProcessPool):
@@ -114,6 +117,6 @@ def _explain(error: Exception, job: Job) -> tuple[ErrorCode, str]:
     return ErrorCode.INTERNAL_ERROR, f"Training failed with {type(error).__name__}: {error}"
 
 
-# The converter's process is spawned and imports this file under another name.
+# The spawned process of the converter imports this file under another name.
 if __name__ == "__main__":
     main()

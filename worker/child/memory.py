@@ -1,30 +1,30 @@
-"""How much memory a training's processes hold, and whether one died for lack of it.
+"""Measures the memory of the training processes, and detects whether one died because memory ran out.
 
-RLIMIT_DATA and RLIMIT_AS are no use here: they count what TensorFlow reserves, which is several times what it
-touches, and TensorFlow answers a failed allocation with a crash. So memory is looked at, and a cgroup's own
-limit, where there is one, is the net below.
+RLIMIT_DATA and RLIMIT_AS do not help: they count the memory that TensorFlow reserves, several times what it
+uses, and TensorFlow crashes on a failed allocation. Instead, the daemon polls the used memory; a cgroup's
+own limit, where there is one, is the second protection.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
-# What C++, Python and TensorFlow say when an allocation fails.
+# Parts of the messages of C++, Python and TensorFlow for a failed allocation.
 SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate memory", "OOM when allocating")
 
 
 def be_killed_first() -> None:
-    """When memory runs out, have the kernel kill this process and not the daemon that can tell of it."""
+    """When memory runs out, have the kernel kill this process and not the daemon, which can report it."""
     Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def held_bytes(pid: int) -> int:
-    """What a process and all that it started hold in memory of their own; 0 for one that is gone."""
+    """Anonymous and shared memory of a process and all its descendants, in bytes; 0 if it has ended."""
     return sum(_own_kilobytes(process) for process in _family(pid)) * 1024
 
 
 def kills_by_kernel() -> int:
-    """How often the kernel killed a process of this container for memory; 0 where that is not told."""
+    """Number of processes of this container that the kernel has killed for memory; 0 where that is unknown."""
     try:
         events = dict(line.split() for line in CGROUP_EVENTS.read_text().splitlines())
     except OSError:
@@ -33,7 +33,7 @@ def kills_by_kernel() -> int:
 
 
 def speaks_of_memory(stderr_tail: Iterable[str]) -> bool:
-    """Whether what a process printed before it died says that memory ran out."""
+    """Whether the last lines of a process's standard error report that memory ran out."""
     return any(sign in line for line in stderr_tail for sign in SIGNS)
 
 

@@ -1,8 +1,8 @@
 """The messages between a training child and its daemon, one JSON line each.
 
-The daemon sends a Job. The child answers with messages such as `["Advanced", {"percentage": 30, …}]`, the last of
-which is an ending. After a Finished it waits: for a Reconsider, which it answers with another ending, or for the
-end of its input, and with it its own.
+The daemon sends a Job. The child answers with messages such as `["Advanced", {"percentage": 30, …}]`; the last
+one is an ending. After a Finished, the child waits for a Reconsider, which it answers with another ending, or
+for the end of its input, when it exits.
 """
 
 import json
@@ -16,27 +16,27 @@ from worker.job.job import ActiveModel, Job
 from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import Update
 
-# Arguments of a child: what it does before it has a job. It converts the backbone; to stand by, it imports as well.
+# Arguments of a child, for its work before a job: PREPARE converts the backbone; STANDBY also imports TensorFlow.
 PREPARE, STANDBY = "prepare", "standby"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A model is trained, and it is decided whether it becomes the active one."""
+    """A model is trained, with the decision whether it becomes the active one."""
 
     model: TrainedModel
 
 
 @dataclass(frozen=True)
 class Reconsider:
-    """Decide again: another model is active by now than the decision was made against."""
+    """Asks for a new decision, because the active model has changed since the last one."""
 
     active: ActiveModel | None
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The last message of a child that could not; `trace` is for the log, `message` for people."""
+    """Training failed; the child's last message. `trace` is for the log, `message` for people."""
 
     code: ErrorCode
     message: str
@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything that a child can do before it has a job is done; it took `seconds`."""
+    """The child's work before a job is done; it took `seconds`."""
 
     seconds: float
 
@@ -59,12 +59,12 @@ _RECONSIDER = TypeAdapter(Reconsider)
 
 
 def encode(message: Message) -> bytes:
-    """One line, with its end."""
+    """One JSON line, with its line end."""
     return json.dumps([type(message).__name__, asdict(message)]).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """Raises ValueError or KeyError where the line is not a message."""
+    """Parse a line. Raises ValueError or KeyError where it is not a message."""
     kind, values = json.loads(line)
     message: Message = _KINDS[kind].validate_python(values)
     return message

@@ -1,4 +1,4 @@
-"""The command line: its commands, and how it says what went wrong."""
+"""The command line: its commands, and the output of errors."""
 
 import sys
 
@@ -27,7 +27,7 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller is told in a sentence, without a stack trace."""
+    """Run the command line; print a UserError or a database error as a sentence, without a stack trace."""
     try:
         app()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""`worker models …`: which models there are, which is active, and which may go."""
+"""`worker models …`: lists, shows, activates and removes models."""
 
 import asyncio
 import getpass
@@ -43,7 +43,7 @@ def list_models(json: Json = False) -> None:
 
 @app.command()
 def show(version: Version, json: Json = False) -> None:
-    """Say everything of a model; where OUTPUT_PATH is set, whether its files are whole, too."""
+    """Show a model and its history; where OUTPUT_PATH is set, also verify its files."""
     settings = load_settings(ShowSettings)
     found, audit = _ask(settings, _read_all)
     models = {model.version: model for model in found}
@@ -52,15 +52,15 @@ def show(version: Version, json: Json = False) -> None:
     history = [each for each in audit if version in (each.version, each.previous_version)]
     files = _state_of_files(settings.output_path, version)
     if json:
-        said = {"files": files, "activations": [asdict(each) for each in history]}
-        typer.echo(as_json(described(models[version]) | said))
+        fields = {"files": files, "activations": [asdict(each) for each in history]}
+        typer.echo(as_json(described(models[version]) | fields))
     else:
         typer.echo(story(models[version], files, history))
 
 
 @app.command()
 def activate(version: Version, reason: Reason = None) -> None:
-    """Make a model the active one, if its files are those that were published."""
+    """Activate a model, if its files are complete and unchanged."""
 
     async def change(connection: Connection, folder: Path) -> str | None:
         return await choose(connection, folder, version, _who(), reason)
@@ -70,7 +70,7 @@ def activate(version: Version, reason: Reason = None) -> None:
 
 @app.command()
 def rollback(reason: Reason = None) -> None:
-    """Make the model active that was before the present one; a second time, the one before that."""
+    """Activate the previously active model; a second time, the one before that."""
 
     async def change(connection: Connection, folder: Path) -> tuple[str, str | None]:
         return await go_back(connection, folder, _who(), reason)
@@ -79,8 +79,8 @@ def rollback(reason: Reason = None) -> None:
 
 
 @app.command()
-def prune(keep: Annotated[int, typer.Option(min=1, help="How many of the newest models stay.")]) -> None:
-    """Remove older models and their files, but never the active model nor the one before it."""
+def prune(keep: Annotated[int, typer.Option(min=1, help="Number of newest models to keep.")]) -> None:
+    """Remove older models and their files, but never the active model and the previously active one."""
 
     async def change(connection: Connection, folder: Path) -> list[Path]:
         return await take_out(connection, folder, keep)
@@ -103,7 +103,7 @@ async def _read_all(connection: Connection) -> tuple[list[Registered], list[Acti
 
 
 def _change(change: Callable[[Connection, Path], Awaitable[Given]]) -> Given:
-    """Change models below OUTPUT_PATH in one transaction, alone."""
+    """Change models and their folders below OUTPUT_PATH in one transaction, under the lock."""
     settings = load_settings(ModelSettings)
     folder = settings.output_path.absolute()
 
@@ -140,10 +140,10 @@ def _state_of_files(output_path: Path | None, version: str) -> str:
 
 
 def _who() -> str:
-    """Who is at the command line, as far as the operating system knows."""
+    """The operating system's user and host, as `user@host`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        # A container's user may have no name.
+        # The user of a container may have no name.
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"

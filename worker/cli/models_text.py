@@ -1,4 +1,4 @@
-"""What `worker models` prints: of each model a line, or everything."""
+"""The output of `worker models`: one line for each model, or all about one model."""
 
 import json
 from collections.abc import Sequence
@@ -17,29 +17,29 @@ def as_json(value: object) -> str:
 
 
 def described(model: Registered) -> dict[str, object]:
-    """A model's row, with its accuracy as an object where it is one."""
-    said = asdict(model)
-    text = said.pop("accuracy_metrics")
-    return said | {"accuracy": accuracy_of(text) or text}
+    """A model's row, with "AccuracyMetrics" as an object where it is JSON."""
+    fields = asdict(model)
+    text = fields.pop("accuracy_metrics")
+    return fields | {"accuracy": accuracy_of(text) or text}
 
 
 def table(models: Sequence[Registered]) -> str:
-    """A line a model, below a line of headings."""
+    """A line of headings, then one line for each model."""
     return _aligned([HEADINGS, *map(_cells, models)]) if models else "There are no models yet."
 
 
 def story(model: Registered, files: str, history: Sequence[Activation]) -> str:
-    """Everything of a model: what its row says, how its files are, and when it was active."""
-    said = described(model) | {"trained_at": _minute(model.trained_at), "files": files}
+    """All about a model: its row, the state of its files, and when it was activated or replaced."""
+    fields = described(model) | {"trained_at": _minute(model.trained_at), "files": files}
     lines = [
-        (f"{name}:", value if isinstance(value, str) else as_json(value)) for name, value in said.items()
+        (f"{name}:", value if isinstance(value, str) else as_json(value)) for name, value in fields.items()
     ]
     changes = [(_minute(each.activated_at), _change(each, model.version)) for each in history]
     return "\n\n".join(filter(None, (_aligned(lines), _aligned(changes))))
 
 
 def now_active(version: str, previous: str | None) -> str:
-    """What to say once a model was made the active one."""
+    """The message after a model was activated."""
     if version == previous:
         return f"{version} was active already."
     return f"{version} is active now; before, {previous or 'no model'} was."

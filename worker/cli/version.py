@@ -18,4 +18,4 @@ def options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """What comes before the name of a command; that the version was asked for, its callback has seen."""
+    """The options before a command's name; the callback of `--version` does the work."""

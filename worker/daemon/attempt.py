@@ -25,13 +25,13 @@ from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.models import active
 from worker.settings import Settings
 
-# How often a child decides about one model, before it is left to people.
+# Number of decisions about one model before it is published without activation, for people to decide.
 MOST_DECISIONS = 5
 
 
 @dataclass(frozen=True)
 class Completed:
-    """The last transaction of the job is committed."""
+    """The job's last transaction is committed."""
 
 
 Ended = Completed | Failed | Interrupted
@@ -39,7 +39,7 @@ Ended = Completed | Failed | Interrupted
 
 @dataclass(frozen=True)
 class Attempt:
-    """A claimed job, and what is needed to work on it."""
+    """A claimed job, with everything that is needed to run it."""
 
     settings: Settings
     database: Database
@@ -57,8 +57,8 @@ class Attempt:
         return LastWrite(self.database, self.queue, self.lease, self.log)
 
     async def run(self, shutdown: Shutdown) -> bool:
-        """Train and deploy, or write into the row why not; true when the job completed."""
-        # Renewal stops last, after the final write: until then the job must stay ours.
+        """Train and publish, or write the failure to the row; return whether the job completed."""
+        # Renewal stops after the final write: until then, this worker must hold the job.
         keeping = asyncio.create_task(self.lease.keep())
         try:
             return await self._train_and_end(keeping, shutdown)
@@ -125,11 +125,11 @@ class Attempt:
                 try:
                     return await self._see_through(folder, supervision)
                 except ActiveModelChanged:
-                    # There was nothing to train, but the model that a new one would equal is not active now.
+                    # There was nothing to train, but the model with the same photos is no longer active.
                     job = replace(job, options=job.options.model_copy(update={"force": True}))
 
     async def _see_through(self, folder: VersionFolder, supervision: Supervision) -> Ended:
-        """Raises ActiveModelChanged where there was nothing to train, and now there is."""
+        """Raises ActiveModelChanged where there was nothing to train, but that has changed."""
         decisions, ending = 1, await supervision.ending()
         while isinstance(ending, Finished):
             try:
@@ -146,7 +146,7 @@ class Attempt:
     async def _publish(self, folder: VersionFolder, trained: TrainedModel, *, is_final: bool) -> Ended:
         if is_final:
             trained = _not_activated(trained)
-        # Nothing is left to do: a worker that is asked to stop may end it.
+        # 0 seconds left, so that a worker that must stop finishes the job first.
         self.lease.show(Progress(PERCENTAGES[Stage.DEPLOY].last, "Publishing the model", 0.0))
 
         async def write() -> None:

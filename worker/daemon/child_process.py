@@ -1,4 +1,4 @@
-"""The training child as the daemon sees it: start it, listen to it, stop it."""
+"""The daemon's side of the training child: starts it, reads its messages, stops it."""
 
 import asyncio
 import os
@@ -27,10 +27,10 @@ from worker.errors import ErrorCode
 from worker.events import Event
 from worker.job.job import Job
 
-# Advice may name every photo of a shop.
+# In bytes; the advice in one message may name every photo of a shop.
 LINE_LIMIT = 1 << 24
 GRACE_SECONDS = 1.5
-# What runs in the child, `python -m …`.
+# The module that the child runs, `python -m …`.
 MODULE = "worker.child"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -38,7 +38,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @dataclass
 class Child:
-    """A running training child. Its messages end when it does; `stderr_tail` is the end of its standard error."""
+    """A running training child; `stderr_tail` are the last lines of its standard error, `silent` is set at that end."""
 
     process: asyncio.subprocess.Process
     log: Any
@@ -47,21 +47,21 @@ class Child:
     kernel_kills: int = field(default_factory=kills_by_kernel)
 
     async def messages(self) -> AsyncIterator[Message]:
-        """What the child tells, until it closes its output."""
+        """Yield the child's messages until it closes its output."""
         assert self.process.stdout
         async for line in self.process.stdout:
             yield decode(line)
 
     def ask(self, question: Reconsider) -> None:
-        """Send a question to a child that has finished; one that died meanwhile is noticed by its silence."""
+        """Send a question to a child after its Finished; if it has died, its messages end without an answer."""
         assert self.process.stdin
         self.process.stdin.write(encode_reconsider(question))
 
     async def death(self) -> Failed:
-        """Wait for the end of a child that told no ending, and say why that was."""
+        """Wait for the end of a child that sent no ending, and return the cause."""
         code = await self.process.wait()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        # What the child started may outlive it by a moment, and hold its output open.
+        # Descendants of the child may outlive it by a moment, and keep its output open.
         self._signal(signal.SIGKILL)
         await self.silent.wait()
         if kills_by_kernel() > self.kernel_kills or speaks_of_memory(self.stderr_tail):
@@ -71,7 +71,7 @@ class Child:
         return Failed(ErrorCode.CHILD_DIED, message, "\n".join(self.stderr_tail))
 
     async def stop(self) -> None:
-        """SIGTERM, then after a grace SIGKILL, to the child and all that it started."""
+        """Send SIGTERM, then after GRACE_SECONDS SIGKILL, to the child and all its descendants."""
         if self.process.returncode is None:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
@@ -80,7 +80,7 @@ class Child:
         await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL to the child and all that it started."""
+        """Send SIGKILL to the child and all its descendants."""
         self._signal(signal.SIGKILL)
         await self.process.wait()
 
@@ -92,12 +92,12 @@ class Child:
         self._relaying = asyncio.create_task(self._relay_output())
 
     async def end(self) -> None:
-        """Stop the child, if it is not gone yet, and hear the last that it printed."""
+        """Stop the child, if it still runs, and log the rest of its output."""
         await self.stop()
         await self._relaying
 
     async def _relay_output(self) -> None:
-        """Log what the child and its libraries print, a line an event."""
+        """Log the standard error of the child and its libraries, one event for each line."""
         assert self.process.stderr
         async for line in _lines(self.process.stderr):
             self.stderr_tail.append(line)
@@ -107,10 +107,10 @@ class Child:
 
 @dataclass
 class Children:
-    """Starts training children, and has one prepare what no job should wait for.
+    """Starts training children, and one that prepares the backbone, so that no job waits for it.
 
-    With `stand_by` that one stays: it has imported what takes long, and gets the next job. `environment` is
-    added to the daemon's own; it carries what children need to know, the password included.
+    With `stand_by`, that child imports TensorFlow too, waits and gets the next job. `environment` is added to
+    the daemon's own; it has the settings that children need, with the password.
     """
 
     environment: dict[str, str]
@@ -133,7 +133,7 @@ class Children:
 
     @asynccontextmanager
     async def train(self, job: Job, log: Any) -> AsyncIterator[Child]:
-        """A child that trains `job`; on leaving, it is gone with all that it started."""
+        """Start a child that trains `job`; on leaving, end it and all its descendants."""
         child = await self._take() or await self._start()
         child.log = log
         log.info(Event.CHILD_STARTED, child_pid=child.process.pid)
@@ -147,7 +147,7 @@ class Children:
                 self.prepare()
 
     def prepare(self) -> None:
-        """Begin to prepare, unless that is under way."""
+        """Start the preparation, unless one is running."""
         if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.create_task(self._prepare())
 
@@ -161,14 +161,14 @@ class Children:
                 if self.stand_by:
                     self._standby, stays = child, True
             elif isinstance(message, Failed):
-                said = {"error_code": message.code, "error_message": message.message}
-                self.log.warning(Event.BACKBONE_UNUSABLE, **said)
+                fields = {"error_code": message.code, "error_message": message.message}
+                self.log.warning(Event.BACKBONE_UNUSABLE, **fields)
         finally:
             if not stays:
                 await child.end()
 
     async def _take(self) -> Child | None:
-        """The child that stands by, unless it died in the meantime."""
+        """Return the standby child; `None` where there is none or it has died."""
         child, self._standby = self._standby, None
         if child and child.process.returncode is not None:
             await child.end()
@@ -192,16 +192,16 @@ class Children:
 
 
 def _threads() -> dict[str, str]:
-    """One thread for each operation of a library, and as many operations at once as there are cores.
+    """The environment variables for one thread per operation of a library, and one operation per core at a time.
 
-    How a library divides an operation among threads depends on their number, and so does the rounding of its sums:
-    with one thread, the number of cores cannot change a model.
+    The number of threads in an operation changes the rounding of its sums: with one thread, the number of cores
+    cannot change a model.
     """
     return dict.fromkeys(ONE_THREAD, "1") | {"TF_NUM_INTEROP_THREADS": str(usable_cores())}
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of any length, in pieces where they are longer than anybody reads."""
+    """Yield the stream's lines, cut to 2,000 characters."""
     rest = b""
     while chunk := await stream.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""The end of a job that succeeded: its row, the model's row and the model's folder, all or none."""
+"""Completes a successful job: its row, the model's row and the model's folder, all or none."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ NOTES_LENGTH = 1000
 
 
 class ActiveModelChanged(Exception):
-    """Since it was decided what becomes of a job, another model became the active one; `None` is no model."""
+    """The active model is now `version`, not the one of the decision about the job; `None` is no model."""
 
     def __init__(self, version: str | None) -> None:
         super().__init__(version)
@@ -39,14 +39,13 @@ async def publish_and_complete(
     *,
     is_final: bool = False,
 ) -> None:
-    """Complete the job, register its model, make the folder visible and the model active if that was decided, in
-    one transaction.
+    """Complete the job, register its model, publish the folder and, if so decided, activate the model, in one
+    transaction.
 
-    The job's row comes first: it is locked, and proves that the job is ours, before anything is visible.
-    May be called again after an outage, when nobody knows whether the commit went through.
-    Raises LeaseLost, CancelRequested, OSError, or, unless the decision `is_final`, ActiveModelChanged: then
-    nothing is published; or one of database.OUTAGE. Once the version has a row, its folder stays, whatever is
-    raised.
+    The job's row is locked first, which proves that this worker holds the job before anything is visible.
+    May be called again after an outage, when it is unknown whether the commit succeeded.
+    Raises LeaseLost, CancelRequested, OSError or, unless the decision `is_final`, ActiveModelChanged: then
+    nothing is published. Raises one of database.OUTAGE, too. Once the version has a row, its folder always stays.
     """
     promotion = trained.promotion
     try:
@@ -55,7 +54,7 @@ async def publish_and_complete(
             await lock(connection)
             now = _version(await active(connection))
             if now != promotion.active_version and not is_final:
-                # An earlier call may have published it, and not have been able to commit.
+                # An earlier call may have published the folder without a commit.
                 take_back(folder)
                 raise ActiveModelChanged(now)
             await register(connection, _row(folder, trained))
@@ -64,7 +63,7 @@ async def publish_and_complete(
             publish(folder)
     except LeaseLost:
         async with database.transaction() as connection:
-            # By an earlier call, of whose commit nobody heard; even the job's row may be gone since.
+            # An earlier call may have committed without an answer; even the job's row may be deleted since.
             if await is_registered(connection, folder.version):
                 return
             state = await queue.look(connection, claim.job_id)
@@ -79,14 +78,14 @@ async def publish_and_complete(
 
 
 async def keep_active(database: Database, queue: JobQueue, claim: Claim, version: str) -> None:
-    """Complete a job that had nothing to train with the active model, which must still be `version`.
+    """Complete a job without training, with `version` as its result, which must still be the active model.
 
     May be called again after an outage. Raises LeaseLost, CancelRequested, ActiveModelChanged, or one of
     database.OUTAGE.
     """
     try:
         async with database.transaction() as connection:
-            # First, as above: an earlier call may have been committed.
+            # Before the check of the active model, as above: an earlier call may have been committed.
             await queue.complete(connection, claim, version, _unchanged(version, await active(connection)))
             await lock(connection)
             now = _version(await active(connection))
@@ -102,10 +101,10 @@ async def keep_active(database: Database, queue: JobQueue, claim: Claim, version
 
 
 async def _unpublish_unless_registered(database: Database, folder: VersionFolder) -> None:
-    # A folder of which nobody can say whether it has a row is left to the removal of orphans.
+    # During an outage it is unknown whether the folder has a row: the removal of orphans decides later.
     with contextlib.suppress(*OUTAGE):
         async with database.transaction() as connection:
-            # The commit of a worker that was cancelled may still be on its way.
+            # Wait for the lock: the commit of a cancelled call may still be in progress.
             await lock(connection)
             if not await is_registered(connection, folder.version):
                 unpublish(folder)

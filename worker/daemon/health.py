@@ -1,4 +1,4 @@
-"""Whether a worker is alive: it touches a file as long as its event loop turns."""
+"""The health check: a worker touches a file as long as its event loop runs."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ DEAD_SECONDS = 60.0
 
 
 async def keep_touching(path: Path) -> None:
-    """Touch `path` every 5 s, for ever; a disk that is full for a while is no reason to die."""
+    """Touch `path` every 5 s, for ever; ignore errors such as a full disk."""
     while True:
         with contextlib.suppress(OSError):
             path.touch()

@@ -1,4 +1,4 @@
-"""The daemon behind `worker run` and `worker train`: claims jobs and works on them, one at a time."""
+"""The daemon of `worker run` and `worker train`: claims jobs and runs them, one at a time."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from worker.registry.orphans import remove_orphans, remove_staged
 from worker.registry.prune import pruned, put_back
 from worker.settings import Settings, unknown_settings
 
-# A wrong database knows none of the folders, and there may be very many.
+# Largest number of paths in a log line; with a wrong database, every folder is an orphan.
 NAMED_ORPHANS = 20
 
 log = structlog.get_logger()
@@ -50,9 +50,9 @@ class Daemon:
         self._has_begun = False
 
     async def begin(self) -> None:
-        """Once: raise UserError unless every migration is applied, and remove what dead workers left."""
+        """On the first call: raise UserError unless every migration is applied, and remove orphans."""
         if not self._has_begun:
-            # Says so when Postgres is away, before a connection of another kind is tried.
+            # Logs an outage of Postgres, which the connection of `refuse_pending` would not.
             async with self.database.transaction():
                 pass
             await asyncio.to_thread(refuse_pending, self.settings.database_url)
@@ -63,7 +63,7 @@ class Daemon:
         try:
             async with self.database.transaction() as connection:
                 if pruned(self.models):
-                    # One that is being pruned at this moment is nobody's orphan.
+                    # The lock waits for a running prune, whose folders are no orphans.
                     await lock(connection)
                     await put_back(connection, self.models)
                 orphans = await remove_orphans(
@@ -87,7 +87,7 @@ class Daemon:
             log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
-        """Work on one due job after another until SIGTERM or SIGINT, or until none is left."""
+        """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due."""
         failures = 0
         while not self.shutdown.asked.is_set():
             self.wakeup.event.clear()
@@ -103,9 +103,9 @@ class Daemon:
                 await self._pause(RECONNECT.seconds(failures))
 
     async def work_on_one(self, job_id: uuid.UUID | None = None) -> bool | None:
-        """Claim a job, or the one given, and work on it to its end.
+        """Claim the next job, or the one with `job_id`, and run it to its end.
 
-        True when it completed, false when not, `None` when there was none. Raises one of database.OUTAGE.
+        Returns whether it completed, `None` when there was none. Raises one of database.OUTAGE.
         """
         asked = time.monotonic()
         async with self.database.transaction() as connection:
@@ -123,15 +123,15 @@ class Daemon:
         return await attempt.run(self.shutdown)
 
     async def _seconds_to_sleep(self) -> float:
-        """Until the next job is due or the next lease ends, but not longer than POLL_SECONDS."""
+        """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""
         async with self.database.transaction() as connection:
             due = await self.queue.seconds_until_next(connection)
         longest = self.settings.poll_seconds
-        # Not all workers at the same moment, and not again and again for a row that another one has locked.
+        # The random part spreads the workers, and avoids a busy loop on a row that another worker has locked.
         return longest if due is None else min(longest, max(due, 0.0) + random.uniform(0.05, 0.25))
 
     async def _pause(self, seconds: float) -> None:
-        """Sleep, but not past a notification or a signal."""
+        """Sleep until the time is over, or a notification or a signal comes."""
         waits = {asyncio.create_task(event.wait()) for event in (self.wakeup.event, self.shutdown.asked)}
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -155,7 +155,7 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
 
 
 async def train(settings: Settings, job_id: uuid.UUID) -> bool:
-    """`worker train`: work on the given pending job; whether it completed. Raises UserError."""
+    """`worker train`: run the given pending job; return whether it completed. Raises UserError."""
     async with _daemon(settings) as daemon:
         try:
             await daemon.begin()
@@ -200,5 +200,5 @@ async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
 
 
 def new_worker_id() -> str:
-    """New for every process; the host and the process stand in it for people."""
+    """A unique id for this process; the host and the process id in it are for people."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""What SIGTERM and SIGINT mean: the first asks for a stop, the second for haste."""
+"""Handles SIGTERM and SIGINT: the first asks for a stop, the second for a stop at once."""
 
 import asyncio
 import signal
@@ -11,14 +11,14 @@ log = structlog.get_logger()
 
 
 class Shutdown:
-    """`asked`: claim nothing more, and end or give back what runs. `hurry`: give it back at once."""
+    """`asked`: claim no more jobs; finish the running one or put it back. `hurry`: put it back at once."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.hurry = asyncio.Event()
 
     def on_signals(self) -> None:
-        """Listen to SIGTERM and SIGINT from now on."""
+        """Install the handlers of SIGTERM and SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._received, number)
 

@@ -1,4 +1,4 @@
-"""Watches a child that trains a job, and what could end that: the lease, a cancel, a stop, the deadline, memory."""
+"""Supervises a child that trains a job: its messages and memory, the lease, a cancel, a stop and the deadline."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,13 +40,12 @@ LOGGED: dict[type[Message], Event] = {
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The worker was asked to stop, and the job would have taken too long to end."""
+    """The worker must stop, and the job would take too long to finish."""
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """A child that has a job until `deadline`, by the event loop's clock; `keeping` is the task that keeps the
-    job's lease."""
+    """A child that has a job until `deadline`, by the event loop's clock; `keeping` is the task of `Lease.keep`."""
 
     settings: Settings
     child: Child
@@ -57,7 +56,7 @@ class Supervision:
     log: Any
 
     async def ending(self) -> Ending | Interrupted:
-        """What becomes of the job. After a Finished, the child waits with its work in memory.
+        """Wait for the job's ending. After a Finished, the child waits with the model in memory.
 
         Raises LeaseLost and CancelRequested.
         """
@@ -74,7 +73,7 @@ class Supervision:
             listening.cancel()
 
     async def reconsider(self, active: ActiveModel | None) -> Ending | Interrupted:
-        """What becomes of the job now that another model, or none, is active; as `ending`."""
+        """Ask for a new decision with `active` as the active model (`None`: none); returns and raises as `ending`."""
         self.child.ask(Reconsider(active))
         return await self.ending()
 
@@ -90,7 +89,7 @@ class Supervision:
             hurry.cancel()
 
     async def _first_of(self, *tasks: asyncio.Task[Any], seconds: float | None = None) -> None:
-        """Wait for one of the tasks; raises what ended the keeping of the lease."""
+        """Wait for one of the tasks; raises the exception of `keeping` if that has ended."""
         await asyncio.wait({*tasks, self.keeping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if self.keeping.done():
             self.keeping.result()
@@ -100,7 +99,7 @@ class Supervision:
         return left is not None and left <= self.settings.shutdown_grace
 
     async def _first_ending(self, child: Child) -> Ending:
-        """The child's own ending, or that it takes too much memory."""
+        """The child's own ending, or the failure that it uses too much memory."""
         tasks = {asyncio.create_task(self._listen(child)), asyncio.create_task(self._watch_memory(child))}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +124,7 @@ class Supervision:
                     case Finished() | Unchanged() | Failed():
                         return message
                     case Ready():
-                        pass  # a standby that was given its job before it had said so
+                        pass  # from a standby child that got its job before its Ready was read
                     case Advanced():
                         progress = Progress(message.percentage, message.current_stage, message.seconds_left)
                         self.lease.show(progress)
@@ -152,7 +151,7 @@ async def supervised(
     children: Children,
     log: Any,
 ) -> AsyncIterator[Supervision]:
-    """Have a child train `job`; on leaving, the child is gone."""
+    """Have a child train `job`; on leaving, end the child."""
     deadline = asyncio.get_running_loop().time() + settings.job_timeout
     async with children.train(job, log) as child:
         try:

@@ -1,4 +1,4 @@
-"""The daemon's connections: short transactions, and one log line whenever Postgres goes or comes back."""
+"""The daemon's connections: short transactions, and one log line when Postgres is lost and one when it is back."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from worker.database.sql import load_queries
 from worker.events import Event
 
-# What says that the server or our connection is gone, not that a statement is wrong.
+# The errors that mean a lost server or connection, not a wrong statement.
 OUTAGE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -26,7 +26,7 @@ OUTAGE = (
 
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10
-# A half-open connection is noticed by the kernel where nothing answers, without waiting for its default 15 min.
+# The kernel detects a half-open connection after about 20 s; its default is 15 min.
 KEEPALIVES: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
@@ -46,7 +46,7 @@ class Database:
     """Transactions on a small pool; an async context manager."""
 
     def __init__(self, conninfo: str) -> None:
-        # psycopg has loggers of its own; what they would say is said by our events.
+        # Our events already report what psycopg's own loggers would log.
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         self._pool = AsyncConnectionPool(
             conninfo,
@@ -54,7 +54,7 @@ class Database:
             max_size=2,
             open=False,
             timeout=CONNECT_SECONDS,
-            # The pool doubles its pauses; given up early, it begins anew with our next question.
+            # The pool doubles its pauses between attempts; after a short timeout, our next query starts it afresh.
             reconnect_timeout=2,
             check=AsyncConnectionPool.check_connection,
             # Statements are not prepared: a pooler in transaction mode would mix them up.
@@ -71,14 +71,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is away."""
+        """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is lost."""
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
                 try:
                     await connection.execute(QUERIES["limit_transaction"], LIMITS)
                     yield connection
                 except (*OUTAGE, asyncio.CancelledError):
-                    # Whatever state it is in, and whichever server it leads to: the next one is new.
+                    # Its state and its server are unknown: the pool must open a new one.
                     await connection.close()
                     raise
         except OUTAGE as error:

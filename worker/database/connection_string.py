@@ -1,4 +1,4 @@
-"""Takes a database's connection string as the backend has it, of whatever kind, and gives libpq's."""
+"""Converts a connection string in any of the backend's formats (URL, libpq, Npgsql) to libpq's."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _SWALLOWED = re.compile(r";\s*([^=;]+?)\s*=")
 
 
 def to_conninfo(text: str) -> str:
-    """The libpq connection string for a URL, a libpq string, or one of Npgsql's (ADO.NET's).
+    """Return the libpq connection string for a URL, a libpq string or an Npgsql (ADO.NET) string.
 
     Raises InvalidConnectionString, whose message quotes no value of `text`.
     """
@@ -45,9 +45,9 @@ def to_conninfo(text: str) -> str:
 
 
 def secrets_of(conninfo: str) -> list[str]:
-    """The passwords in a libpq connection string and the ways to write them, longest first, for redacting.
+    """Return the passwords in a libpq connection string, in each way to write them, longest first, for redacting.
 
-    Raises psycopg.ProgrammingError when `conninfo` is not one, which `to_conninfo` never gives.
+    Raises psycopg.ProgrammingError when `conninfo` is invalid; one from `to_conninfo` never is.
     """
     parameters = conninfo_to_dict(conninfo)
     written: set[str] = set()
@@ -62,7 +62,7 @@ def secrets_of(conninfo: str) -> list[str]:
 def _read_url(text: str) -> Mapping[str, str]:
     scheme, _, rest = text.partition("://")
     authority, _, path = rest.partition("/")
-    # libpq would take what follows such a character for the host, and name it in its errors.
+    # libpq would parse a part of the password as the host, and show it in its errors.
     if authority.count("@") > 1 or "@" in path.partition("?")[0]:
         raise _invalid_url("has more than one “@”, or one after “/”")
     try:
@@ -79,7 +79,7 @@ def _invalid_url(what: str) -> InvalidConnectionString:
 
 
 def _read_keywords(text: str) -> Mapping[str, str]:
-    """Both kinds can look alike: whichever reading swallows no keyword of the other is meant."""
+    """Parse a libpq or an Npgsql string. Some texts are valid as both: the parse that finds more keywords wins."""
     libpq: Mapping[str, str] = {}
     entries: list[npgsql.Entry] = []
     try:

@@ -14,12 +14,12 @@ from worker.errors import UserError
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
-# A wheel has them inside the package, a checkout beside it.
+# A wheel has the migrations inside the package, a checkout beside it.
 _INSTALLED = Path(__file__).parents[1] / "migrations"
 MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
 
 _FILE_NAME = re.compile(r"(?!0000)[0-9]{4}_[a-z0-9_]+")
-# A file that ended its transaction itself could be left half applied.
+# A migration that ends its own transaction could be left half applied.
 _TRANSACTION = re.compile(
     r"^[ \t]*(BEGIN|COMMIT|ROLLBACK|START\s+TRANSACTION)(\s+(WORK|TRANSACTION))?\s*;",
     re.IGNORECASE | re.MULTILINE,
@@ -27,12 +27,12 @@ _TRANSACTION = re.compile(
 
 
 class MigrationError(UserError):
-    """The migrations cannot be applied; nothing of the one that is named was."""
+    """The migrations cannot be applied; the one that the message names has changed nothing."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file; `name` is without `.sql`, `text` has Unix line ends whatever the checkout has."""
+    """One file; `name` is without `.sql`, `text` always has Unix line ends."""
 
     name: str
     text: str
@@ -44,12 +44,12 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """What shows whether it was changed after it was applied."""
+        """SHA-256 of `text`, to detect a change after it was applied."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def migrate(conninfo: str, folder: Path) -> list[str]:
-    """Apply what is not applied yet, each file in a transaction of its own, and name those files.
+    """Apply the pending migrations, each in its own transaction, and return their names.
 
     Waits while another process migrates the same database.
     Raises MigrationError, or psycopg.Error when the database cannot be used.
@@ -67,7 +67,7 @@ def migrate(conninfo: str, folder: Path) -> list[str]:
 
 
 def pending(conninfo: str, folder: Path) -> list[str]:
-    """Name the migrations that `migrate` would apply; changes nothing and waits for nobody.
+    """Return the names of the migrations that `migrate` would apply, without changes and without waiting.
 
     Raises MigrationError, or psycopg.Error when the database cannot be used.
     """
@@ -77,7 +77,7 @@ def pending(conninfo: str, folder: Path) -> list[str]:
 
 
 def refuse_pending(conninfo: str) -> None:
-    """Raise UserError unless every migration of ours is applied, and whatever `pending` raises."""
+    """Raise UserError unless every migration of this worker is applied; raises what `pending` raises, too."""
     if missing := pending(conninfo, MIGRATIONS):
         raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
 
@@ -173,15 +173,15 @@ def _apply(connection: Connection[tuple[object, ...]], migration: Migration) -> 
 
 
 def _explain(migration: Migration, error: psycopg.Error) -> str:
-    place = f"{migration.name}.sql"
+    location = f"{migration.name}.sql"
     if error.diag.statement_position:
-        place += f", line {_line(migration.text, int(error.diag.statement_position) - 1)}"
-    report = {"": error.diag.message_primary or str(error), "Detail": error.diag.message_detail}
-    report |= {"Hint": error.diag.message_hint, "Context": error.diag.context}
-    lines = [f"{label}: {text}" if label else text for label, text in report.items() if text]
-    said = "\n  ".join(lines)
+        location += f", line {_line(migration.text, int(error.diag.statement_position) - 1)}"
+    fields = {"": error.diag.message_primary or str(error), "Detail": error.diag.message_detail}
+    fields |= {"Hint": error.diag.message_hint, "Context": error.diag.context}
+    lines = [f"{label}: {text}" if label else text for label, text in fields.items() if text]
+    details = "\n  ".join(lines)
     remedy = "nothing of it was applied: correct it and migrate again"
-    return f"{place} failed, and {remedy}. Postgres said:\n  {said}"
+    return f"{location} failed, and {remedy}. Postgres said:\n  {details}"
 
 
 def _line(text: str, position: int) -> int:

@@ -1,13 +1,13 @@
--- The bookkeeping of migrate.py.
+-- The statements of migrate.py.
 
 -- name: remove_time_limits
--- A role's or a server's own limits must not end a migration, or the wait for another process's.
+-- Time limits of the role or the server must not end a migration, or the wait for another process's migration.
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 
 -- name: lock
--- Held until the connection closes; the number only has to be the same in every worker.
+-- Held until the connection closes. The number is arbitrary, but the same in every worker.
 SELECT pg_advisory_lock(7203518946120733);
 
 -- name: has_table

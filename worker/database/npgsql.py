@@ -1,4 +1,4 @@
-"""Turns Npgsql's (ADO.NET's) connection strings into what libpq takes."""
+"""Converts Npgsql (ADO.NET) connection strings to libpq parameters."""
 
 import difflib
 import re
@@ -27,7 +27,7 @@ class InvalidConnectionString(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One `keyword=value`, with the keyword as it is written and the value without its quotes."""
+    """One `keyword=value`: the keyword as written, the value without its quotes, `number` from 1."""
 
     number: int
     keyword: str
@@ -41,9 +41,9 @@ def parse(text: str) -> list[Entry]:
 
 
 def to_libpq(entries: list[Entry]) -> dict[str, str]:
-    """The libpq parameters of Npgsql's entries; the last spelling of a keyword wins.
+    """Return the libpq parameters for Npgsql's entries; of several entries for a parameter, the last one wins.
 
-    Raises InvalidConnectionString for unknown keywords, for values that cannot be, and for a missing host.
+    Raises InvalidConnectionString for an unknown keyword, an invalid value or a missing host.
     """
     found: dict[str, str] = {}
     for index, entry in enumerate(entries):
@@ -102,10 +102,10 @@ def _assembled(found: dict[str, str]) -> dict[str, str]:
     found["host"], found["port"] = _hosts_and_ports(hosts, port)
     if ssl := found.pop(".ssl", None):
         found.setdefault("sslmode", "require" if ssl == "1" else "disable")
-    # libpq verifies with any root certificate it is given, even when it need not.
+    # libpq verifies the server whenever it has a root certificate, even with sslmode=require.
     if found.pop(".trust", "0") == "1" and not found.get("sslmode", "").startswith("verify"):
         found.pop("sslrootcert", None)
-    # Off is Npgsql's default, not a wish to have none.
+    # Npgsql's default is off, so that “off” there does not mean that keepalives are unwanted.
     if found.get("keepalives") == "0":
         del found["keepalives"]
     options = [found.pop(".options", "")]
@@ -142,11 +142,11 @@ def _refuse_swallowed(entry: Entry, name: str) -> None:
 
 
 def _unknown(entry: Entry, before: Iterable[Entry]) -> str:
-    """What is wrong with the entry, naming it only where it cannot be the rest of a password."""
+    """The error text for an unknown keyword; quotes it only where it cannot be part of a password."""
     at_risk = any(not other.quoted and _PASSWORD_LIKE.search(other.keyword + other.value) for other in before)
     close = difflib.get_close_matches(squashed(entry.keyword), (*KEYWORDS, *IGNORED), n=1, cutoff=0.8)
     hint = f"; is it “{close[0]}”?" if close else ""
-    # Where a password's own “=” is missing, the password is in the keyword.
+    # Without the “=” after “Password”, the password itself is in the keyword.
     if not at_risk and _NAMEABLE.fullmatch(entry.keyword) and not _PASSWORD_LIKE.search(entry.keyword):
         return f"Npgsql has no keyword “{entry.keyword}”{hint}"
     if at_risk:

@@ -1,4 +1,4 @@
-"""The table of Npgsql's keywords: what libpq calls each, and how its value is turned into libpq's."""
+"""The table of Npgsql's keywords: the libpq keyword for each, and the conversion of its value."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ Convert = Callable[[str], str]
 
 
 def squashed(keyword: str) -> str:
-    """A keyword in lower case without spaces and underscores, which do not count."""
+    """A keyword in lower case without spaces and underscores, which Npgsql ignores."""
     return re.sub(r"[\s_]", "", keyword).lower()
 
 
@@ -26,7 +26,7 @@ def _milliseconds(value: str) -> str:
 
 
 def _one_of(**choices: str) -> Convert:
-    """Npgsql's spelling in lower case → libpq's; Npgsql's hyphens and spaces do not count."""
+    """Map Npgsql's spelling in lower case to libpq's; ignores hyphens, underscores and spaces."""
 
     def convert(value: str) -> str:
         if (found := choices.get(re.sub(r"[\s_-]", "", value).lower())) is None:
@@ -61,8 +61,8 @@ _session_kinds = _one_of(
 _wanted = _one_of(disable="disable", prefer="prefer", require="require")
 _negotiations = _one_of(postgres="postgres", direct="direct")
 
-# By `squashed` keyword: libpq's keyword, and what turns the value into libpq's.
-# A name that begins with a dot is not libpq's own: npgsql.py puts it where it belongs.
+# `squashed` keyword -> libpq's keyword and the conversion of the value.
+# A name that begins with a dot is not a libpq keyword: npgsql.py combines it with other entries.
 KEYWORDS: dict[str, tuple[str, Convert]] = {
     **dict.fromkeys(("host", "server", "datasource"), (".hosts", _text)),
     "port": (".port", _number),

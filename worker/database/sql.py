@@ -1,4 +1,4 @@
-"""Named queries: SQL lives in `.sql` files, each query after a line `-- name: its_name`."""
+"""Loads named queries from `.sql` files: each query follows a line `-- name: its_name`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,19 +10,19 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class UnknownQueryError(KeyError):
-    """A query was asked for by a name that its file does not hold."""
+    """The file has no query of this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class InvalidQueriesError(ValueError):
-    """A file of queries cannot be read as one; the message names the file and the line."""
+    """A file of named queries cannot be parsed; the message names the file and the line."""
 
 
 @dataclass(frozen=True)
 class Queries(Mapping[str, bytes]):
-    """The queries of one file by name, as the bytes that psycopg's `execute` takes."""
+    """The queries of one file by name, as bytes for psycopg's `execute`."""
 
     path: Path
     texts: Mapping[str, bytes]
@@ -45,8 +45,8 @@ class Queries(Mapping[str, bytes]):
 def load_queries(path: Path) -> Queries:
     """Read a file of named queries.
 
-    The comment lines right after a name describe the query and are not sent to the server, where a
-    per cent sign in them would be taken for a parameter.
+    The comment lines directly after a name describe the query. They are left out: psycopg would parse a per
+    cent sign in them as a parameter.
     Raises InvalidQueriesError, or OSError when the file cannot be read.
     """
     found: dict[str, tuple[int, list[str]]] = {}

@@ -1,4 +1,4 @@
-"""Features of every view of every photo by the frozen backbone, and the photos' facts: from the store, or computed."""
+"""Extracts the frozen backbone's features of every view, and each photo's facts: reads the store, computes the rest."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -27,11 +27,11 @@ from worker.photos.file import read_photo
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 SHAPES: dict[str, tuple[int, ...]] = {"features": (FEATURES,), "tail_inputs": TAIL_INPUT}
-"""What is kept of a view, with its shape; tail inputs only where the tail will be trained on them."""
+"""The kept arrays of a view and their shapes; tail inputs only where the tail may be fine-tuned."""
 
-# Photos that are handed to the threads at once.
+# Number of photos submitted to the threads at once.
 STEP = 256
-# Photos whose time tells how long all will take.
+# Number of photos from whose time the duration of all is estimated.
 PROBED = 16
 
 View = dict[str, npt.NDArray[Any]]
@@ -39,7 +39,7 @@ View = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Extracted:
-    """Of each photo of `dataset`: features float16 `[views, 2816]`, tail inputs, where they were kept, float16
+    """For each photo of `dataset`: features float16 `[views, 2816]`, if kept, tail inputs float16
     `[views, 14, 14, 96]`, and facts. `computed` is the number of views that were not in the store."""
 
     dataset: Dataset
@@ -51,14 +51,14 @@ class Extracted:
 
 @dataclass(frozen=True)
 class _Extracted:
-    """Of one photo: its views in the order asked for, and its facts."""
+    """One photo's views, in the requested order, and its facts."""
 
     views: list[View]
     facts: PhotoFacts
 
 
 class Extractor:
-    """Extracts features on all cores, with engines that are made once."""
+    """Extracts features on all cores; makes one engine for each thread."""
 
     def __init__(self, backbone: Backbone, store: FeatureStore, keep_tail_inputs: bool) -> None:
         self._backbone, self._store = backbone, store
@@ -68,7 +68,7 @@ class Extractor:
     def extract(
         self, dataset: Dataset, views: Sequence[str], step: Callable[[int], None] = lambda done: None
     ) -> Extracted:
-        """Calls `step` with the number of photos done. Photos that turn out unreadable are left out.
+        """Extract `views` of all photos without the unreadable ones; call `step` with the number of photos done.
 
         Raises JobError as `PhotoSet.require_usable` does, OSError when storage or the disk fails.
         """
@@ -90,14 +90,14 @@ class Extractor:
         return Extracted(usable, left["features"], tail_inputs, tuple(facts), computed)
 
     def probe(self, dataset: Dataset, views: Sequence[str]) -> int:
-        """Extract some photos, which later come from the store, and return their number.
+        """Extract some photos into the store, and return their number.
 
-        They are spread over all photos: those that are not in the store yet may stand anywhere.
+        They are spread over all photos, because the photos that are not in the store yet may be anywhere.
         """
         indices = np.unique(np.linspace(0, len(dataset.photos) - 1, PROBED).astype(np.int64)).tolist()
 
         def extract_one(index: int) -> None:
-            # An unreadable one is left out, with the reason, when all are extracted.
+            # `extract` leaves an unreadable photo out, with the reason.
             with suppress(FileNotFoundError, UnreadablePhoto):
                 self._extract_one(dataset.photos[index], dataset.sha256[index], views)
 
@@ -108,7 +108,7 @@ class Extractor:
     def _extract_all(
         self, dataset: Dataset, views: Sequence[str], scratch: dict[str, Scratch]
     ) -> Iterator[tuple[PhotoFacts, int] | SkipReason]:
-        """For each photo in order its facts and the number of views computed, or why there are none."""
+        """Yield for each photo, in order, its facts and the number of computed views, or the reason to skip it."""
 
         def extract_one(index: int) -> tuple[PhotoFacts, int] | SkipReason:
             try:
@@ -136,7 +136,7 @@ class Extractor:
         facts = kept and unpack(kept)
         if missing or not facts:
             data = read_photo(photo.path)
-            # A photo that was replaced since it was prepared is not what its key would say.
+            # The features of a photo that was replaced since its preparation do not belong to its key.
             unchanged = hashlib.sha256(data).hexdigest() == sha256
             opened = open_photo(photo.path, data)
         if not facts:
@@ -178,5 +178,5 @@ class Extractor:
 
 
 def _facts_key(sha256: str) -> str:
-    """Facts are the photo's alone, whatever the backbone."""
+    """The key of a photo's facts, which do not depend on the backbone."""
     return feature_key(sha256, "facts", {"photo": PREPARATION, "kind": "facts", "facts": FACTS}, "")

@@ -1,4 +1,4 @@
-"""Arrays that may be larger than memory: on the disk, for as long as a job runs."""
+"""Temporary arrays on the disk, which may be larger than memory."""
 
 import copy
 import os
@@ -13,9 +13,9 @@ from worker.arrays import Indices
 
 
 class Scratch:
-    """Rows of one shape in a nameless file, which goes with this object.
+    """Rows of one shape in an unnamed file, which is deleted with this object.
 
-    Read and written at offsets in the file, not mapped: mapped pages count as the process's memory.
+    Uses reads and writes at offsets, not a memory map: mapped pages count as the process's memory.
     """
 
     def __init__(self, rows: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
@@ -28,13 +28,13 @@ class Scratch:
         return self.shape[0]
 
     def only(self, rows: Indices) -> "Scratch":
-        """The same file with some of its rows."""
+        """A view of some rows of the same file."""
         part = copy.copy(self)
         part.shape, part._rows = (len(rows), *self.shape[1:]), self._rows[rows]
         return part
 
     def write(self, row: int, values: npt.NDArray[Any]) -> None:
-        """Raises OSError when the disk is full."""
+        """Write one row. Raises OSError when the disk is full."""
         data = memoryview(np.ascontiguousarray(values, self._row_type.base).tobytes())
         offset = int(self._rows[row]) * self._row_type.itemsize
         while data:
@@ -42,7 +42,7 @@ class Scratch:
             data, offset = data[written:], offset + written
 
     def read(self, rows: Sequence[int] | Indices) -> npt.NDArray[Any]:
-        """The rows in the order given, `[len(rows), …]`."""
+        """Return the rows in the given order, `[len(rows), …]`."""
         found = np.empty((len(rows), *self.shape[1:]), self._row_type.base)
         for target, stored in zip(found, self._rows[rows], strict=True):
             os.preadv(
@@ -51,7 +51,7 @@ class Scratch:
         return found
 
     def read_at(self, rows: Indices, columns: Indices) -> npt.NDArray[Any]:
-        """Of each row one item of its first axis, `[len(rows), …]`."""
+        """Return `row[column]` for each pair of row and column, `[len(rows), …]`."""
         item = self._row_type.itemsize // self.shape[1]
         found = np.empty((len(rows), *self.shape[2:]), self._row_type.base)
         for target, stored, column in zip(found, self._rows[rows], columns, strict=True):

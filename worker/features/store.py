@@ -1,8 +1,8 @@
-"""Features of a photo's view by a frozen backbone, kept on disk so that they are computed once.
+"""Stores the frozen backbone's features of photos' views on disk, so that they are computed once.
 
 An entry is one file, `<folder>/<first two hex digits of its key>/<key>`: a checksum, then the arrays as
-safetensors. It appears whole, by a rename, and is never changed, so the processes that read, write and prune
-need no lock. The store only saves time: whatever goes wrong with it, it behaves as if it held nothing.
+safetensors. A rename publishes the complete file, which never changes, so that processes can read, write and
+prune without a lock. The store only saves time: on any error, it behaves as if it were empty.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 _CHECKSUM_BYTES = 16
 _HOUR = 3600
-# Pruning removes nothing else: the folder may be a wrong one, with somebody's photos in it.
+# Pruning removes only files with such paths: a wrong folder may contain other files.
 _OURS = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}(?P<temporary>\.[0-9a-f]{16}\.tmp)?")
 
 
 def feature_key(photo_sha256: str, view: str, recipe: Mapping[str, object], weights_sha256: str) -> str:
-    """The 64 hex digits under which a view's features are kept; the order of `recipe` does not matter.
+    """Return the key of a view's features, 64 hex digits; the order of `recipe` does not matter.
 
-    `recipe` names everything else that the values depend on. Raises TypeError where it is not JSON.
+    `recipe` is everything else that the values depend on. Raises TypeError where it is not JSON.
     """
     parts = json.dumps([photo_sha256, view, dict(recipe), weights_sha256], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()
@@ -43,12 +43,12 @@ def feature_key(photo_sha256: str, view: str, recipe: Mapping[str, object], weig
 class FeatureStore:
     """Arrays by key. Any number of threads, processes and hosts may use one folder; it need not exist yet.
 
-    `hits` and `misses` count this object's reads, `damaged` those misses that found a torn or corrupted file.
-    `fault` is the first error that writing met; after most, a full disk say, nothing more is written.
+    `hits` and `misses` count this object's reads, `damaged` the misses with a damaged file.
+    `fault` is the first error of a write; after most errors, such as a full disk, writes do nothing.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
-        """`limit_bytes` bounds the sum of the files' sizes after `prune`; writing does not look at it."""
+        """`limit_bytes` limits the sum of the files' sizes after `prune`; writes do not check it."""
         self._folder, self._limit_bytes = folder, limit_bytes
         self._lock = threading.Lock()
         self._writes = True
@@ -56,9 +56,9 @@ class FeatureStore:
         self.fault: OSError | None = None
 
     def read(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
-        """The arrays written under `key`, by name, with their shapes and dtypes; they are the caller's own.
+        """Return a copy of the arrays written under `key`, by name, with their shapes and dtypes.
 
-        None where there is no entry, or none that can be read; a damaged one is deleted. Never raises OSError.
+        None where there is no readable entry; deletes a damaged one. Never raises OSError.
         """
         path = self._folder / key[:2] / key
         arrays, damaged = None, False
@@ -68,7 +68,7 @@ class FeatureStore:
             arrays = _unpack(content)
             damaged = arrays is None
             if damaged:
-                # Another process may just have replaced it: the good one is computed once more, then.
+                # If another process has just replaced it, a good entry is lost and computed again.
                 os.unlink(path)
             elif abs(time.time() - used) > _HOUR:
                 os.utime(path)
@@ -79,32 +79,32 @@ class FeatureStore:
         return arrays
 
     def write(self, key: str, arrays: Arrays) -> None:
-        """Keep arrays of any shape under `key`, which `feature_key` made; what was there is replaced.
+        """Store arrays of any shape under `key`, a result of `feature_key`; replace an existing entry.
 
-        Never raises OSError: see `fault`. Raises SafetensorError for a dtype it cannot keep, such as object.
+        Never raises OSError: see `fault`. Raises SafetensorError for an unsupported dtype, such as object.
         """
         if not self._writes:
             return
-        # safetensors writes the memory of a strided array as it lies there, without a word.
+        # safetensors writes the memory of a strided array in the wrong order, without an error.
         packed = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
         path, content = self._folder / key[:2] / key, _checksum(packed) + packed
         try:
             try:
                 _put(path, content)
-            except FileNotFoundError:  # the first entry, or the first since somebody deleted the folder
+            except FileNotFoundError:  # the first entry, or the first after a deletion of the folder
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _put(path, content)
         except OSError as error:
             with self._lock:
                 self.fault = self.fault or error
-                # One key's trouble, or a folder deleted just now; any other error would meet the next write too.
+                # These concern one key or a folder just deleted; with any other error, the next write fails too.
                 self._writes &= isinstance(error, IsADirectoryError | FileNotFoundError | FileExistsError)
 
     def prune(self) -> int:
         """Remove the least recently used entries until the rest is below 90 % of `limit_bytes`.
 
-        Removes temporary files older than an hour too. Use is known to the hour. Several processes may prune
-        at once: together they keep what one would. Returns the bytes this call removed; never raises OSError.
+        Also removes temporary files older than an hour. The time of use is accurate to an hour. Several processes
+        may prune at once, with the same result. Returns the number of removed bytes; never raises OSError.
         """
         target = self._limit_bytes * 9 // 10
         newest: list[tuple[int, int, str]] = []
@@ -115,7 +115,7 @@ class FeatureStore:
                 kept += status.st_size
             elif time.time() - status.st_mtime > _HOUR:
                 removed += _remove(path, status.st_size)
-            # Whatever is still to come, the oldest does not fit any more: no need to see all of them first.
+            # Further files only add to the sum, so that the oldest can be removed before all are listed.
             while newest and kept >= target:
                 _, size, path = heapq.heappop(newest)
                 kept -= size
@@ -137,10 +137,10 @@ def _unpack(content: bytes) -> dict[str, npt.NDArray[Any]] | None:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Make `content` the file at `path`, in one step. Raises OSError, and leaves nothing then."""
+    """Write `content` to `path` atomically. Leaves no file when it raises OSError."""
     temporary = f"{path}.{secrets.token_hex(8)}.tmp"
     try:
-        # Not synced: a file that a power cut tears is found by its checksum.
+        # Not synced: the checksum detects a file that a power cut has damaged.
         with open(temporary, "xb") as file:
             file.write(content)
         os.replace(temporary, path)
@@ -150,8 +150,8 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, bool, os.stat_result]]:
-    """Path, whether it is temporary, and status of each of the store's files; those that vanish are left out."""
-    # A folder is listed whole before anything in it is removed: NFS may skip files otherwise.
+    """Yield path, whether it is temporary, and status of each of the store's files; skip files that vanish."""
+    # os.walk lists a folder completely before anything in it is removed; NFS may skip files otherwise.
     for shard, _, names in os.walk(folder):
         for name in names:
             if ours := _OURS.fullmatch(f"{os.path.basename(shard)}/{name}"):
@@ -161,7 +161,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bool, os.stat_result]]:
 
 
 def _remove(path: str | Path, size: int) -> int:
-    """How many bytes that freed: `size`, or 0 where the file stays or another process was faster."""
+    """Remove the file and return `size`; 0 where it stays or another process has removed it."""
     try:
         os.unlink(path)
     except OSError:

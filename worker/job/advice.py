@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class AdviceKind(StrEnum):
-    """What is the matter; docs/contract.md lists the kinds."""
+    """The kind of problem; docs/contract.md lists the kinds."""
 
     TOO_FEW_PHOTOS = "too_few_photos"
     NOT_MEASURED = "not_measured"
@@ -19,10 +19,10 @@ class AdviceKind(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to do: `message` is a sentence for people that names what it is about.
+    """One thing to do: `message` is a sentence for people that names the products or photos concerned.
 
-    `skus` are all products that it is about. `photos` are paths below the storage, the worst first, 20 at most. The
-    message may name fewer of both.
+    `skus` are all products concerned. `photos` are paths below the storage, the worst first, 20 at most. The message
+    may name fewer of both.
     """
 
     kind: AdviceKind

@@ -1,4 +1,4 @@
-"""What goes into the pipeline."""
+"""The input of the pipeline."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,10 @@ class ActiveModel:
 
 @dataclass(frozen=True)
 class Job:
-    """What the pipeline is to do. It writes into `folder`, which is empty; `version` will be its name.
+    """A job for the pipeline. It writes to `folder`, which is empty and will be published as `version`.
 
-    A new model that is worse than the `active` one by more than `promote_tolerance`, a share of the photos, does
-    not take its place.
+    A new model whose accuracy is lower than the `active` one's by more than `promote_tolerance` (a share, 0 to 1)
+    does not replace it.
     """
 
     job_id: str

@@ -1,4 +1,4 @@
-"""What a job may ask for in "Options"; anything else fails the job with the key's name."""
+"""The options of a job in "Options"; an unknown key or wrong value fails the job, with the key's name."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from worker.errors import ErrorCode, JobError
 
 
 class Profile(StrEnum):
-    """How much of a job's time may go into accuracy."""
+    """How much time a job may spend on accuracy."""
 
     QUICK = "quick"
     STANDARD = "standard"
@@ -25,7 +25,7 @@ class Promote(StrEnum):
 
 
 class Options(BaseModel):
-    """The keys of "Options", their ranges and defaults. docs/contract.md is checked against them."""
+    """The keys of "Options", their ranges and defaults. A test compares docs/contract.md with them."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -59,7 +59,7 @@ class Options(BaseModel):
 
 
 def parse_options(value: Any) -> Options:
-    """Check the value of an "Options" column; raises JobError with the names of the keys at fault."""
+    """Validate the value of an "Options" column; raises JobError with the names of the wrong keys."""
     if not isinstance(value, dict):
         raise JobError(
             ErrorCode.INVALID_OPTIONS,

@@ -1,4 +1,4 @@
-"""What comes out of the pipeline."""
+"""The output of the pipeline."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from worker.job.promotion import Promotion
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model whose folder is whole and on the disk, but which nobody sees yet.
+    """A model whose folder is complete and synced to the disk, but not yet published.
 
-    `accuracy_metrics` is JSON, at most 2,000 characters. `photos` and `products` are numbers of those that trained
-    it. `skipped` counts by reason the photos that were left out. `promotion` was decided against the model that it
-    names as active.
+    `accuracy_metrics` is JSON of at most 2,000 characters. `photos` and `products` are the numbers of those in
+    training. `skipped` is the number of skipped photos by reason. `promotion` is the decision against the active
+    model that it names.
     """
 
     accuracy_metrics: str
@@ -25,6 +25,6 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """There was nothing to train: the active model `version` was made of the same photos and options."""
+    """There was nothing to train: the active model `version` was trained with the same photos and options."""
 
     version: str

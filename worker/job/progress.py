@@ -1,4 +1,4 @@
-"""What a running job tells of itself: stages, percentages, epochs, and when it will be done."""
+"""The progress reports of a running job: stages, percentages, epochs, and the time left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Percentages:
-    """What the job's row shows at the start and at the end of a stage."""
+    """The percentage in the job's row at the start and at the end of a stage."""
 
     first: int
     last: int
@@ -33,7 +33,7 @@ PERCENTAGES: Final = {
     Stage.EXPORT: Percentages(85, 95),
     Stage.DEPLOY: Percentages(95, 99),
 }
-"""100 is written with the job's completion, and by nothing else."""
+"""Only the job's completion writes 100."""
 
 
 class Phase(StrEnum):
@@ -59,7 +59,7 @@ class StageFinished:
 
 @dataclass(frozen=True)
 class Advanced:
-    """`percentage` of the whole job, what the column "CurrentStage" says to people, seconds until the job is done."""
+    """`percentage` of the whole job, the text for "CurrentStage", and the seconds until the job is done."""
 
     percentage: int
     current_stage: str
@@ -68,8 +68,8 @@ class Advanced:
 
 @dataclass(frozen=True)
 class EpochFinished:
-    """One pass over the photos in fine-tuning. `phase` is the trial, which decides whether fine-tuning is worth
-    it, or the training of what is published; `loss` is the mean over the pass."""
+    """One epoch of fine-tuning. `phase` is the trial, which decides whether to fine-tune, or the tuning of the
+    published model; `loss` is the epoch's mean."""
 
     phase: Phase
     epoch: int
@@ -79,7 +79,7 @@ class EpochFinished:
 
 @dataclass(frozen=True)
 class FeaturesReady:
-    """Number of photos, of their views, and of those views that were computed; the store had the others."""
+    """Numbers of photos, of their views, and of computed views; the others were in the store."""
 
     photos: int
     views: int
@@ -88,7 +88,7 @@ class FeaturesReady:
 
 @dataclass(frozen=True)
 class ModelChosen:
-    """What is published, and why, for people."""
+    """The method of the published model, and the reason for people."""
 
     method: str
     reason: str
@@ -96,7 +96,7 @@ class ModelChosen:
 
 @dataclass(frozen=True)
 class PhotoSkipped:
-    """A photo that cannot be used: its path below the storage, and why."""
+    """A photo that cannot be used: its path below the storage, and the reason."""
 
     photo: str
     reason: str

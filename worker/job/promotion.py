@@ -1,13 +1,13 @@
-"""What was decided about a new model."""
+"""The decision whether a new model becomes the active one."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same photos, which trained neither, of products that both know.
+    """Two models on the same photos, which neither was trained on, of products that both recognise.
 
-    `new_accuracy` and `active_accuracy` are the shares of the `photos` whose first guess is right. `p_value` is the
+    `new_accuracy` and `active_accuracy` are the models' top-1 accuracies on the `photos`. `p_value` is the
     one-sided p-value of a paired sign-flip test: the probability of a difference at least this bad for the new
     model if both are equally good.
     """
@@ -21,10 +21,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Promotion:
-    """Whether the new model becomes the active one, and the reason in a sentence.
+    """Whether to activate the new model, and the reason in a sentence.
 
-    `active_version` is the one that was active when this was decided, `None` where there was none; `comparison`
-    is `None` where the two were not or could not be compared.
+    `active_version` is the active model at the time of the decision, `None` where there was none; `comparison`
+    is `None` where the two models were not compared.
     """
 
     activate: bool

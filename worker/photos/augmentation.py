@@ -1,4 +1,4 @@
-"""Augmentation: the views of a photo that train the model, as the browser sees it and as it might have been taken."""
+"""Augmentation: the views of a photo for training, the whole photo and random crops."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,13 @@ from worker.photos.decode import SIDE, OpenPhoto
 WHOLE = "whole"
 
 AREA = (0.6, 1.0)
-"""Share of the photo's area that a crop keeps: a random one between the two."""
+"""Smallest and largest share of the photo's area in a crop."""
 
 STRETCH = 0.15
-"""Largest logarithm of a crop's change of aspect ratio, up or down."""
+"""Largest absolute logarithm of the relative change of a crop's width or height."""
 
 LIGHT = {ImageEnhance.Brightness: 0.25, ImageEnhance.Contrast: 0.2, ImageEnhance.Color: 0.2}
-"""Largest relative change of each property of a view's light, up or down."""
+"""Largest relative change of a crop's brightness, contrast and colour, up or down."""
 
 
 DEFINITION = {
@@ -23,16 +23,19 @@ DEFINITION = {
     "stretch": STRETCH,
     "light": {kind.__name__: value for kind, value in LIGHT.items()},
 }
-"""How views are made; features that are kept are computed again when this changes."""
+"""The definition of views, a part of the features' key: with a change, features are computed again."""
 
 
 def view_names(count: int) -> tuple[str, ...]:
-    """The first is the whole photo; each other one is a random crop, mirrored half of the time."""
+    """Names of `count` views: the whole photo, then random crops."""
     return (WHOLE, *(f"crop-{number}" for number in range(1, count)))
 
 
 def make_view(photo: OpenPhoto, sha256: str, name: str) -> npt.NDArray[np.uint8]:
-    """RGB uint8 `[224, 224, 3]`. The seed is made of the photo's bytes and the view's name."""
+    """Return a view, RGB uint8 `[224, 224, 3]`; half of the crops are mirrored.
+
+    The photo's SHA-256 and the view's name are the seed.
+    """
     if name == WHOLE:
         return np.array(photo.whole, dtype=np.uint8)
     random = np.random.default_rng([int(sha256[:16], 16), *name.encode()])

@@ -1,4 +1,4 @@
-"""One photo, from the bytes of its file to the pixels that the model is trained on."""
+"""Decodes a photo: from the bytes of its file to the pixels for training."""
 
 import threading
 from contextlib import nullcontext, suppress
@@ -19,7 +19,7 @@ SIDE: Final = 224
 """Width and height, in pixels, of a prepared photo."""
 
 MAX_PIXELS: Final = 200_000_000
-"""Photos of more pixels than this are refused before they are decoded."""
+"""Photos of more pixels are refused before they are decoded."""
 
 PREPARATION: Final[dict[str, object]] = {
     "frame": "first (primary picture of HEIC, first frame of GIF, WebP, AVIF and APNG)",
@@ -38,7 +38,7 @@ PREPARATION: Final[dict[str, object]] = {
     "range": [0, 255],
     "scaling": "inside the graph; feed 0..255",
 }
-"""How a photo is prepared, for metadata.json: a client that does the same feeds the model what it learned."""
+"""The preparation of a photo, for metadata.json: a client must do the same."""
 
 
 _TRANSPOSE: Final = {
@@ -51,20 +51,20 @@ _TRANSPOSE: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# One photo of this many pixels can take a gigabyte to decode; several at once could take the machine.
+# Decoding a larger photo can take a gigabyte; several at once could exhaust the machine's memory.
 _LARGE: Final = 50_000_000
 _one_large_at_a_time = threading.Lock()
 
-# Our own check comes first; Pillow's stays as a net for WebP, whose canvas is allocated when it is opened.
+# Our own check comes first; Pillow's is for WebP, whose canvas is allocated when the file is opened.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 @dataclass(frozen=True)
 class OpenPhoto:
-    """A decoded photo, upright: `whole` as PREPARATION prepares it, and `detail`, RGB, for views of its parts.
+    """A decoded photo, upright: `whole` is prepared as in PREPARATION, `detail` is RGB, for crops.
 
     The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels; `width` and `height` are
-    those of the file's picture. `taken` is EXIF's DateTimeOriginal, a dot and SubSecTimeOriginal: any text.
+    the upright picture's in the file. `taken` is EXIF's DateTimeOriginal, a dot and SubSecTimeOriginal, unchecked.
     """
 
     whole: Image.Image
@@ -75,7 +75,7 @@ class OpenPhoto:
 
 
 def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one photo as PREPARATION says: shape (224, 224, 3), RGB, 0..255. Safe to call from many threads.
+    """Read one photo, prepared as in PREPARATION: shape (224, 224, 3), RGB, 0..255. Thread-safe.
 
     Raises as `read_photo` and `open_photo` do.
     """
@@ -86,7 +86,7 @@ def open_photo(path: Path, data: bytes) -> OpenPhoto:
     """Decode the bytes of the file at `path`.
 
     Raises:
-        UnreadablePhoto: the file is broken, too large or no photo; the file is to blame.
+        UnreadablePhoto: the file is broken, too large or not a photo.
         MemoryError: the machine has too little memory for the photo.
     """
     try:
@@ -95,7 +95,7 @@ def open_photo(path: Path, data: bytes) -> OpenPhoto:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise too_large(path, f"{error}") from error
-    # A hostile file can make Pillow's plugins raise nearly anything, and none of it is our caller's trouble.
+    # A malformed file can make Pillow's plugins raise nearly any exception.
     except Exception as error:
         raise _broken(path, data[:256], error) from error
 
@@ -111,7 +111,7 @@ def _open(path: Path, data: bytes) -> OpenPhoto:
             image.load()
             orientation, taken = _read_exif(image)
             whole, detail = _shrink(path, image)
-    # Turned last: there are far fewer pixels to move, and in a square it comes to the same.
+    # Turned last, where there are far fewer pixels; the result is the same.
     if (turn := _TRANSPOSE.get(orientation)) is not None:
         whole, detail = whole.transpose(turn), detail.transpose(turn)
     if orientation in (5, 6, 7, 8):
@@ -120,22 +120,22 @@ def _open(path: Path, data: bytes) -> OpenPhoto:
 
 
 def _read_exif(image: Image.Image) -> tuple[int, str]:
-    """Of a loaded image the EXIF orientation still to be applied, and `taken`; 1 and "" where there is none."""
+    """The EXIF orientation of a loaded image that is still to be applied, and `taken`; defaults 1 and ""."""
     block, orientation, taken = image.info.get("exif"), 1, ""
-    if isinstance(block, bytes) and len(block) <= 1 << 20:  # Pillow makes an object of each number in it
+    if isinstance(block, bytes) and len(block) <= 1 << 20:  # Pillow makes an object for each number in it
         exif = Image.Exif()
-        with suppress(Exception):  # Broken EXIF does not spoil the pixels.
+        with suppress(Exception):  # The pixels of a photo with broken EXIF are usable.
             exif.load(block)
             orientation = exif.get(ExifTags.Base.Orientation, 1)
             tags = exif.get_ifd(ExifTags.IFD.Exif)
             taken = f"{tags[ExifTags.Base.DateTimeOriginal]}.{tags.get(ExifTags.Base.SubsecTimeOriginal)}"
-    # pillow-heif and Pillow's TIFF have turned the pixels already; XMP is left alone, as browsers do.
+    # pillow-heif and Pillow's TIFF plugin have already turned the pixels; XMP is ignored, as in browsers.
     turned = image.format in ("HEIF", "TIFF") or not isinstance(orientation, int)
     return 1 if turned else orientation, taken
 
 
 def _shrink(path: Path, image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Of a loaded image RGB of SIDE x SIDE, and RGB that keeps detail; UnreadablePhoto for exotic pixels."""
+    """`whole` and `detail` of a loaded image, before turning. Raises UnreadablePhoto for unsupported pixels."""
     if image.mode in ("F", "LAB"):
         raise UnreadablePhoto(
             SkipReason.UNSUPPORTED,
@@ -145,7 +145,7 @@ def _shrink(path: Path, image: Image.Image) -> tuple[Image.Image, Image.Image]:
         image = _eight_bit(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     plain = image if image.mode == mode else image.convert(mode)
-    # Bilinear, as Pillow antialiases it, is tf.image.resize(antialias=True), and never rings as Lanczos does.
+    # Pillow's bilinear filter equals tf.image.resize(antialias=True), and does not ring as Lanczos does.
     whole = plain.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     detail = plain.reduce(max(1, min(plain.size) // (2 * SIDE)))
     return _on_white(whole), _on_white(detail)
@@ -158,7 +158,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """A greyscale image of 16-bit values (modes I;16, I;16B, I) as L, with its transparent value as white."""
+    """Convert a greyscale image of 16-bit values (modes I;16, I;16B, I) to L, its transparent value to white."""
     values = np.asarray(image)
     grey = (np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8)
     if isinstance(see_through := image.info.get("transparency"), int):
@@ -167,7 +167,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _broken(path: Path, start: bytes, error: Exception) -> UnreadablePhoto:
-    """The error to raise for a file that Pillow could not decode, judged by the file's first bytes."""
+    """The error for a file that Pillow could not decode; the file's first bytes determine which."""
     if is_supported(start):
         detail = "" if isinstance(error, UnidentifiedImageError) else f" ({type(error).__name__}: {error})"
         text = f"{path} is cut short or damaged{detail}; upload the photo again."

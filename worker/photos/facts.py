@@ -1,4 +1,4 @@
-"""Facts about a photo besides its features: for grouping photos, and for advice to the shop."""
+"""Facts about a photo besides its features, for grouping photos and for advice to the shop."""
 
 import math
 import re
@@ -16,25 +16,26 @@ from scipy.fft import dct
 from worker.photos.decode import OpenPhoto
 
 AREA: Final = 65_536
-"""Pixels of the photo that sharpness and brightness are measured on; it is scaled to about so many, not stretched.
+"""Number of pixels to which a photo is scaled, its aspect ratio kept, to measure sharpness and brightness.
 
-Nearly every photo has more, so that a small photo of a thing is as sharp as a large one, within a quarter.
+Nearly every photo has more. The sharpness of a small and a large photo of the same scene differs by at most a
+quarter.
 """
 
 HASHED_SIDE: Final = 32
-"""Width and height, in pixels, of the stretched photo that the perceptual hash is computed from."""
+"""Width and height, in pixels, of the resized photo for the perceptual hash."""
 
 HASH_SIDE: Final = 8
-"""Width and height of the block of low frequencies that the hash has a bit for each of."""
+"""Width and height of the block of low frequencies; each is one bit of the hash."""
 
 LEAST_CONTRAST: Final = 2.0
-"""Standard deviation of the luma, of 255, below which noise and not the picture would decide the hash."""
+"""Standard deviation of the luma (0 to 255) below which noise would determine the hash."""
 
 NO_STRUCTURE: Final = 0
-"""The perceptual hash of a photo that shows nothing. No other photo has it: the mean luma sets a bit."""
+"""The perceptual hash of a photo below LEAST_CONTRAST. No other photo has it: the mean luma sets a bit."""
 
 FIRST_YEAR: Final = 1995
-"""EXIF is as old; an earlier year is that of a clock which was never set."""
+"""The year of the first EXIF; an earlier one comes from a clock that was never set."""
 
 DTYPES: Final = {
     "width": np.int64,
@@ -52,7 +53,7 @@ DEFINITION: Final[dict[str, object]] = {
     "perceptual_hash": f"DCT, 64 bits of {HASHED_SIDE} x {HASHED_SIDE}, from a contrast of {LEAST_CONTRAST}",
     "taken_at": f"DateTimeOriginal and SubSecTimeOriginal, from {FIRST_YEAR}",
 }
-"""How facts are computed; those that are kept are computed again when this changes."""
+"""The definition of facts, a part of their key: with a change, facts are computed again."""
 
 _TAKEN: Final = re.compile(
     r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)[\s\0]*\.(\d{1,9})?.*", re.ASCII | re.DOTALL
@@ -61,18 +62,18 @@ _TAKEN: Final = re.compile(
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """A photo's size, how well it was taken, what it looks like from afar, and when it was taken.
+    """A photo's size, quality, perceptual hash and capture time.
 
-    `width` and `height` are of the file's picture in pixels, upright. `brightness` is the mean luma, 0 to 1.
+    `width` and `height` are the upright picture's in the file, in pixels. `brightness` is the mean luma, 0 to 1.
 
     `sharpness` is the variance of the Laplacian of the luma, in squared levels of 0 to 255 (Pech-Pacheco et al.,
-    ICPR 2000), of AREA pixels whatever the photo's size: 0 for a single colour, hundreds for crisp detail, a
-    tenth of that out of focus. It grows with the squared contrast, so it compares photos of like things.
+    ICPR 2000), at AREA pixels: 0 for a single colour, hundreds for crisp detail, a tenth of that out of focus.
+    It grows with the squared contrast, so compare only photos of similar objects.
 
     `perceptual_hash` is pHash, 64 bits (Zauner, 2010), or NO_STRUCTURE; `near_copies` compares them.
 
-    `taken_at` is the camera's clock in seconds: as if it showed UTC, since 1970. Its differences mean something
-    between photos of one camera. None where EXIF has no time, or nonsense.
+    `taken_at` is the camera's clock, read as UTC, in seconds since 1970. Compare it only between photos of one
+    camera. None where EXIF has no valid time.
     """
 
     width: int
@@ -84,7 +85,7 @@ class PhotoFacts:
 
 
 def photo_facts(opened: OpenPhoto) -> PhotoFacts:
-    """Measure a decoded photo. Safe to call from many threads."""
+    """Measure a decoded photo. Thread-safe."""
     luma = _luma(opened.detail)
     return PhotoFacts(
         width=opened.width,
@@ -97,13 +98,13 @@ def photo_facts(opened: OpenPhoto) -> PhotoFacts:
 
 
 def pack(facts: PhotoFacts) -> dict[str, npt.NDArray[Any]]:
-    """Each fact as an array of shape [] and the dtype of DTYPES; a time that is not known is NaN."""
+    """Each fact as an array of shape [] with its dtype in DTYPES; an unknown time is NaN."""
     values = asdict(facts) | ({"taken_at": math.nan} if facts.taken_at is None else {})
     return {name: np.array(values[name], dtype) for name, dtype in DTYPES.items()}
 
 
 def unpack(arrays: Mapping[str, npt.NDArray[Any]]) -> PhotoFacts:
-    """What `pack` packed."""
+    """The inverse of `pack`."""
     values = {name: arrays[name].item() for name in DTYPES}
     return PhotoFacts(**values | ({"taken_at": None} if math.isnan(values["taken_at"]) else {}))
 

@@ -1,4 +1,4 @@
-"""The bytes of a photo's file."""
+"""Reads the bytes of a photo's file."""
 
 import stat
 from pathlib import Path
@@ -7,18 +7,18 @@ from typing import Final
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
-"""Files of more bytes than this are refused before they are read."""
+"""Larger files are refused before they are read."""
 
 
 def read_photo(path: Path) -> bytes:
-    """The bytes of a photo's file.
+    """Return the bytes of a photo's file.
 
     Raises:
-        UnreadablePhoto: the file is empty or too large, or no regular file; the file is to blame.
-        OSError: the file is missing, is a directory or cannot be read; the storage is to blame.
+        UnreadablePhoto: a fault of the file: it is empty, too large or not a regular file.
+        OSError: a fault of the storage: the file is missing, is a directory or cannot be read.
     """
     status = path.stat()
-    # Opening a pipe or a device could wait forever; a directory is left to open(), which raises OSError.
+    # Opening a pipe or a device could block forever; for a directory, open() raises OSError.
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         text = f"{path} is no regular file; put a photo in its place."
         raise UnreadablePhoto(SkipReason.NOT_AN_IMAGE, text)
@@ -32,5 +32,5 @@ def read_photo(path: Path) -> bytes:
 
 
 def too_large(path: Path, size: str) -> UnreadablePhoto:
-    """The error to raise for a photo of too many bytes or pixels; `size` says how many."""
+    """The error for a photo of too many bytes or pixels; `size` is the text about both numbers."""
     return UnreadablePhoto(SkipReason.TOO_LARGE, f"{path} is too large ({size}); upload a smaller copy.")

@@ -1,4 +1,4 @@
-"""Which image formats are read, and what a file's first bytes say of the format that it claims to have."""
+"""The supported image formats, and their detection by a file's first bytes."""
 
 import warnings
 from typing import Final
@@ -7,7 +7,7 @@ import pillow_heif
 from PIL import AvifImagePlugin, Image
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")  # MPO opens as JPEG
-"""Pillow's names of the formats that are decoded."""
+"""Pillow's names of the supported formats."""
 
 _STARTS: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _BRANDS: Final = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc")
@@ -16,17 +16,17 @@ _OTHER_STARTS: Final = (
     *(b"II+\0", b"MM\0+", b"\0\0\1\0", b"%!PS", b"qoif", b"<svg"),
 )
 
-# The photos are decoded in parallel already, so a decoder's own threads would only get in the way.
+# Photos are already decoded in parallel, so that a decoder's own threads would only compete.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
-# Pillow imports its plugins at first use; done here, no two threads do it at once.
+# Pillow imports its plugins at first use; here, before any threads start.
 Image.init()
-# Pillow warns of every oddity in EXIF and TIFF tags; what matters in a photo is raised.
+# Pillow warns of every fault in EXIF and TIFF tags; faults of the pixels raise exceptions.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def is_supported(start: bytes) -> bool:
-    """Whether a file that starts so claims to be of one of FORMATS."""
+    """Whether a file with these first bytes claims to be of one of FORMATS."""
     is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     is_heif_or_avif = start[4:8] == b"ftyp" and start[8:12] in _BRANDS
     is_bmp = start[:2] == b"BM" and start[15:18] == b"\0\0\0"
@@ -34,5 +34,5 @@ def is_supported(start: bytes) -> bool:
 
 
 def is_other_image(start: bytes) -> bool:
-    """Whether a file that starts so is an image of a format that is not decoded."""
+    """Whether a file with these first bytes is an image of an unsupported format."""
     return start.startswith(_OTHER_STARTS) or b"<svg" in start

@@ -1,4 +1,4 @@
-"""Near duplicates: which photos are copies of each other, by their perceptual hashes."""
+"""Finds near duplicates among photos by their perceptual hashes."""
 
 from typing import Final
 
@@ -11,19 +11,19 @@ from worker.photos.facts import NO_STRUCTURE
 Hashes = npt.NDArray[np.uint64]
 
 DISTANCE: Final = 4
-"""Bits in which the hashes of two copies may differ.
+"""Largest number of bits in which the hashes of two copies differ.
 
-Of 300 drawn photos, 99.7 % of the copies that were saved again in another size or quality, or 5 % brighter, are
-as near, and 97 % of those 10 % brighter; so is one in 600,000 pairs of photos of different products.
+With 300 drawn photos, this finds 99.7 % of the copies in another size or quality or 5 % brighter, 97 % of those
+10 % brighter, and one in 600,000 pairs of photos of different products.
 """
 
 
 def near_copies(hashes: Hashes, distance: int = DISTANCE) -> list[tuple[int, int]]:
-    """Pairs of indices of photos that are near copies, by `hashes`, uint64 `[photos]`; the smaller index first.
+    """Return pairs of indices of near copies among `hashes`, uint64 `[photos]`; the smaller index first.
 
-    Two different hashes that differ in at most `distance` bits (0 to 63) are one pair, of the first index of each.
-    Equal hashes are a chain, each index paired with the next: a thousand copies are 999 pairs, and these connect
-    the same groups as all pairs would. NO_STRUCTURE is near nothing, not even itself.
+    Two unequal hashes that differ in at most `distance` bits (0 to 63) are one pair, of the first index of each.
+    Equal hashes are a chain, each index paired with the next: a thousand copies are 999 pairs, which connect the
+    same groups as all pairs would. NO_STRUCTURE has no near copies, not even itself.
 
     Exact: hashes that differ in d bits agree in one of d + 1 parts (multi-index hashing, Norouzi et al., CVPR
     2012).
@@ -40,20 +40,20 @@ def near_copies(hashes: Hashes, distance: int = DISTANCE) -> list[tuple[int, int
 
 
 def _near(hashes: Hashes, distance: int) -> Indices:
-    """The pairs of indices, `[pairs, 2]`, of hashes, no two of them equal, that differ in at most `distance` bits."""
+    """Pairs of indices, `[pairs, 2]`, of distinct hashes that differ in at most `distance` bits."""
     parts = distance + 1
     bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1).astype(np.uint64)
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
     found = [np.zeros((0, 2), np.int64)]
     for part in range(parts):
-        # Bits that stand next to each other are alike in many photos, so a part takes bits that stand apart.
+        # Neighbouring bits are correlated, so that a part consists of distant bits.
         mine = bits[:, part::parts]
         found.append(_near_of_equal(hashes, mine @ weights[: mine.shape[1]], distance))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 
 
 def _near_of_equal(hashes: Hashes, keys: Hashes, distance: int) -> Indices:
-    """Those pairs `[pairs, 2]` whose keys are equal; in memory that grows with the hashes and the pairs."""
+    """The near pairs `[pairs, 2]` with equal keys; memory is linear in the hashes and the pairs."""
     order = np.argsort(keys, kind="stable")
     hashes, keys = hashes[order], keys[order]
     ends = np.searchsorted(keys, keys, side="right")

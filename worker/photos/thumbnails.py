@@ -1,4 +1,4 @@
-"""Photos small enough to stand in the report by the dozen."""
+"""Makes small JPEGs of photos for the report."""
 
 from io import BytesIO
 from typing import Final
@@ -8,16 +8,16 @@ from PIL import Image
 from worker.photos.decode import OpenPhoto
 
 LONGER_SIDE: Final = 160
-"""Width or height, in pixels, of a thumbnail, whichever is larger."""
+"""The larger of a thumbnail's width and height, in pixels."""
 
 MAX_BYTES: Final = 8_000
 QUALITIES: Final = (75, 60, 45, 30, 15)
 
 
 def thumbnail(opened: OpenPhoto) -> bytes:
-    """The whole photo as a JPEG of `LONGER_SIDE`, its aspect ratio kept, without metadata.
+    """Return the whole photo as a JPEG of `LONGER_SIDE`, its aspect ratio kept, without metadata.
 
-    Under `MAX_BYTES`, at the best quality for which it is.
+    Uses the best of `QUALITIES` at which it is below `MAX_BYTES`.
     """
     small = _shrunk(opened.detail)
     return next(
@@ -30,7 +30,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
     factor = LONGER_SIDE / max(image.size)
     width, height = (max(1, round(side * factor)) for side in image.size)
     small = image.resize((width, height), Image.Resampling.BILINEAR)
-    # Pillow copies the profile and the EXIF of the image that it saves.
+    # Pillow would save the image's colour profile and EXIF.
     small.info.clear()
     return small
 

@@ -1,10 +1,10 @@
-"""Why a photo cannot be used."""
+"""The reasons why a photo cannot be used."""
 
 from enum import StrEnum
 
 
 class SkipReason(StrEnum):
-    """Why a photo is left out of a training run; docs/logs.md explains each."""
+    """Why a photo is skipped in a job; docs/logs.md explains each."""
 
     MISSING = "missing"
     UNSAFE_NAME = "unsafe_name"
@@ -16,7 +16,7 @@ class SkipReason(StrEnum):
 
 
 class UnreadablePhoto(Exception):
-    """The file cannot be read as a photo: `reason` says why in a word, the message in a sentence."""
+    """The file cannot be read as a photo: `reason` is for programs, the message for people."""
 
     def __init__(self, reason: SkipReason, message: str) -> None:
         super().__init__(message)

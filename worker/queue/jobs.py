@@ -1,4 +1,4 @@
-"""The job queue: what a worker may do to a row of "TrainingJobs", and nothing of what a job is."""
+"""The job queue: the operations of a worker on rows of "TrainingJobs"; knows nothing of a job's content."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Connection = AsyncConnection[Any]
 
 
 class JobStatus(StrEnum):
-    """What the column "Status" can hold; docs/contract.md says how a job goes from one to another."""
+    """The values of the column "Status"; docs/contract.md describes the transitions."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -32,20 +32,20 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Named:
-    """A job, and one claim of it."""
+    """A job's id and the lease version of one claim of it."""
 
     job_id: UUID
     lease_version: int
 
     @property
     def name(self) -> str:
-        """Names this claim and no other; `JobQueue.is_held` takes it."""
+        """A unique name of this claim, for `JobQueue.is_held`."""
         return f"{self.job_id}.{self.lease_version}"
 
 
 @dataclass(frozen=True)
 class Claim(Named):
-    """A job that is ours for as long as its row has this `lease_version`."""
+    """A job that this worker holds as long as its row has this `lease_version`."""
 
     attempt: int
     max_attempts: int
@@ -56,7 +56,7 @@ class Claim(Named):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running job is: 0 to 100, what "CurrentStage" says to people, and seconds until it ends, if known."""
+    """A running job's percentage (0 to 100), the text for "CurrentStage", and the seconds until it ends, if known."""
 
     percentage: int
     current_stage: str
@@ -65,7 +65,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """What any job's row says at this moment."""
+    """The current state of any job's row."""
 
     status: JobStatus
     lease_version: int
@@ -74,7 +74,7 @@ class State:
 
 @dataclass(frozen=True)
 class Rescued(Named):
-    """The claim of a worker that was not heard of any more, and what became of its job."""
+    """A claim whose lease ran out, its worker, and the new status of its job."""
 
     status: JobStatus
     worker_id: str
@@ -82,25 +82,25 @@ class Rescued(Named):
 
 
 class LeaseLost(Exception):
-    """The job is no longer ours: another worker has it, or it was ended; write nothing more."""
+    """This worker no longer holds the job: another worker has it, or it has ended. Write nothing more to its row."""
 
 
 class CancelRequested(Exception):
-    """The job is ours, and the backend wants it stopped."""
+    """This worker holds the job, and the backend has requested its cancellation."""
 
 
 @dataclass(frozen=True)
 class JobQueue:
-    """The statements of `jobs.sql`, each on a connection that the caller gives and commits.
+    """The statements of `jobs.sql`; the caller passes the connection and commits.
 
-    Whatever takes a claim raises `LeaseLost` where the row is no longer ours.
+    Every method with a claim raises `LeaseLost` when the claim no longer holds the row.
     """
 
     worker_id: str
     lease_seconds: float
 
     async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
-        """Take the next due job, or the pending one with `job_id`; `None` where there is none."""
+        """Claim the next due job, or the pending one with `job_id`; return `None` where there is none."""
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
             await cursor.execute(
                 QUERIES["claim"],
@@ -109,13 +109,13 @@ class JobQueue:
             return await cursor.fetchone()
 
     async def rescue(self, connection: Connection) -> list[Rescued]:
-        """Put jobs back whose lease has run out, or fail those that had all their attempts."""
+        """Put back the jobs whose lease has run out; fail those without attempts left."""
         async with connection.cursor(row_factory=class_row(Rescued)) as cursor:
             await cursor.execute(QUERIES["rescue"], {"error_code": ErrorCode.WORKER_LOST})
             return await cursor.fetchall()
 
     async def seconds_until_next(self, connection: Connection) -> float | None:
-        """Until a job is due or a lease ends, below 0 where one is already; `None` where there is neither."""
+        """Seconds until a job is due or a lease ends; below 0 if one already is, `None` where there is neither."""
         async with connection.cursor(row_factory=scalar_row) as cursor:
             await cursor.execute(QUERIES["seconds_until_next"])
             return await cursor.fetchone()
@@ -127,7 +127,7 @@ class JobQueue:
             return await cursor.fetchone()
 
     async def check(self, connection: Connection, claim: Claim) -> None:
-        """Raise `CancelRequested` where the backend has asked for it, `LeaseLost` where it is not ours."""
+        """Raise `CancelRequested` if the backend requested it, `LeaseLost` if the claim no longer holds the row."""
         state = await self.look(connection, claim.job_id)
         if state is None or (state.status, state.lease_version) != (JobStatus.RUNNING, claim.lease_version):
             raise lost(claim)
@@ -135,7 +135,7 @@ class JobQueue:
             raise CancelRequested
 
     async def is_held(self, connection: Connection, name: str) -> bool:
-        """Whether the worker whose claim has this name may still be at work on the job."""
+        """Whether the claim with this name still holds its job."""
         job_id, _, lease_version = name.partition(".")
         state = await self._look_by_name(connection, job_id)
         return state is not None and (state.status, str(state.lease_version)) == (
@@ -144,17 +144,17 @@ class JobQueue:
         )
 
     async def is_result(self, connection: Connection, version: str) -> bool:
-        """Whether a job has completed with this model, be it still there or not."""
+        """Whether a job has completed with this model; the model itself may be gone."""
         cursor = await connection.execute(QUERIES["is_result"], {"version": version})
         return await cursor.fetchone() == (True,)
 
     async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
-        """Whether there is such a job, and it failed or was cancelled."""
+        """Whether this job exists and has failed or was cancelled."""
         state = await self._look_by_name(connection, job_id)
         return state is not None and state.status in (JobStatus.FAILED, JobStatus.CANCELLED)
 
     async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
-        """Write progress and extend the lease; the percentage never goes back within an attempt.
+        """Write progress and extend the lease; the percentage never decreases within an attempt.
 
         Raises `CancelRequested` as well.
         """
@@ -173,9 +173,9 @@ class JobQueue:
     async def complete(
         self, connection: Connection, claim: Claim, version: str, result: Mapping[str, object] | None = None
     ) -> None:
-        """End the job as `Completed` with the model that came of it; `LeaseLost` also after a cancel.
+        """End the job as `Completed` with its model; raises `LeaseLost` also after a cancel request.
 
-        `result` is what a backend may want to know besides; it is stored as JSON.
+        `result` is further information for a backend, stored as JSON.
         """
         await self._write(
             connection, "complete", claim, version=version, result=None if result is None else Jsonb(result)
@@ -184,14 +184,14 @@ class JobQueue:
     async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> JobStatus:
         """End the job as `Failed`, with a code for programs and a sentence for people.
 
-        This, `retry` and `release` return the status that resulted: `Cancelled` where that was asked for.
+        This, `retry` and `release` return the new status: `Cancelled` where that was requested.
         """
         return await self._end(connection, "fail", claim, error_code=code, error_message=message)
 
     async def retry(
         self, connection: Connection, claim: Claim, code: ErrorCode, message: str, delay_seconds: float
     ) -> JobStatus:
-        """Put the job back, to be tried again after a delay."""
+        """Put the job back for another attempt after a delay."""
         return await self._end(
             connection, "retry", claim, error_code=code, error_message=message, delay_seconds=delay_seconds
         )
@@ -201,9 +201,9 @@ class JobQueue:
         await self._write(connection, "cancel", claim)
 
     async def release(self, connection: Connection, claim: Claim, max_interruptions: int) -> JobStatus:
-        """Give the job and its attempt back, because this worker was asked to stop.
+        """Put the job back without counting the attempt, because this worker must stop.
 
-        It is `Failed` when that has happened to the job more than `max_interruptions` times.
+        After more than `max_interruptions` such stops, the job is `Failed`.
         """
         return await self._end(
             connection,

@@ -1,9 +1,9 @@
--- Every statement on "TrainingJobs". All but the claim, the rescue and the questions name "Id" and
--- "LeaseVersion": one that changes no row means that the job is no longer ours.
+-- Every statement on "TrainingJobs". All writes but the claim and the rescue name "Id" and "LeaseVersion":
+-- a write that changes no row means that the worker no longer holds the job.
 
 -- name: claim
--- The oldest due job of the highest priority, or the one given; one that another worker is claiming
--- is passed over.
+-- Claims the oldest due job of the highest priority, or the given one; skips a job that another worker is
+-- claiming.
 UPDATE "TrainingJobs" AS job
 SET "Status" = 'Running',
     "LeaseVersion" = job."LeaseVersion" + 1,
@@ -33,8 +33,8 @@ RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "AttemptCount" AS att
     now() - greatest("CreatedAt", "RunAfter") AS waited;
 
 -- name: rescue
--- Jobs whose worker was not heard of in time. The state and the age are looked at again under the row's
--- lock; a row that its worker is writing at this moment is passed over.
+-- Puts back or fails the jobs whose lease has run out. Checks status and lease again under the row's lock;
+-- skips a row that its worker is writing at this moment.
 UPDATE "TrainingJobs" AS job
 SET "Status" = CASE WHEN exhausted THEN 'Failed' ELSE 'Pending' END,
     "CompletedAt" = CASE WHEN exhausted THEN now() END,
@@ -60,14 +60,14 @@ RETURNING job."Id" AS job_id, job."LeaseVersion" AS lease_version, job."Status" 
     job."WorkerId" AS worker_id, job."AttemptCount" AS attempt;
 
 -- name: seconds_until_next
--- Until a waiting job is due, or a running one's lease ends.
+-- Seconds until a pending job is due or a running job's lease ends.
 SELECT extract(epoch FROM least(
     (SELECT min("RunAfter") FROM "TrainingJobs" WHERE "Status" = 'Pending'),
     (SELECT min("LeasedUntil") FROM "TrainingJobs" WHERE "Status" = 'Running')
 ) - now())::float;
 
 -- name: renew
--- Progress and the lease in one statement, so that a job that moves is a job that is held.
+-- Writes progress and extends the lease in one statement, so that a job with new progress is always held.
 UPDATE "TrainingJobs"
 SET "ProgressPercentage" = greatest("ProgressPercentage", %(percentage)s),
     "CurrentStage" = %(current_stage)s,
@@ -78,7 +78,7 @@ WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'R
 RETURNING "CancelRequestedAt" IS NOT NULL;
 
 -- name: complete
--- Not over a cancel: who asked first is heard.
+-- Changes no row after a cancel request: the request came first.
 UPDATE "TrainingJobs"
 SET "Status" = 'Completed',
     "ProgressPercentage" = 100,
@@ -133,7 +133,7 @@ SET "Status" = 'Cancelled',
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
 
 -- name: release
--- A stop that was asked for gives the attempt back, so often and no more.
+-- A requested stop does not count as an attempt, up to max_interruptions times.
 UPDATE "TrainingJobs"
 SET "Status" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN 'Pending' ELSE 'Failed' END,
     "AttemptCount" = "AttemptCount" - 1,
@@ -154,11 +154,11 @@ WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'R
 RETURNING "Status";
 
 -- name: look
--- Asked more often than the lease is renewed, and wherever it is unclear what became of a job.
+-- Runs more often than the renewal, and where a job's state is unknown.
 SELECT "Status" AS status, "LeaseVersion" AS lease_version,
     "CancelRequestedAt" IS NOT NULL AS cancel_requested
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
 -- name: is_result
--- Whether a job has completed with this model; asked of versions that a prune left half removed.
+-- Whether a job has completed with this model; for versions that a prune left half removed.
 SELECT EXISTS (SELECT FROM "TrainingJobs" WHERE "ResultModelVersion" = %(version)s);

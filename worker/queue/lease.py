@@ -1,4 +1,4 @@
-"""Keeps a claimed job ours: renews its lease, with its progress, for as long as there is work on it."""
+"""Holds a claimed job: renews its lease and writes its progress while the job runs."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ from worker.database.connection import OUTAGE, Database
 from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
 from worker.queue.retry import HOLD
 
-# Progress is written when it changed, but not more often than people read it.
+# Shortest time between two writes of progress; people do not read it more often.
 WRITE_SECONDS = 1.0
-# A cancel is seen within this time, with a read that costs the table nothing.
+# Longest time until a cancel request is seen; a read is cheaper for the table than a renewal.
 LOOK_SECONDS = 2.0
-# The rest of the lease is for stopping the child before another worker can start its own.
+# The rest of the lease is for stopping the child before another worker can claim the job.
 TRUSTED_SHARE = 0.9
 
 
 class Lease:
-    """A claim and the time until which it can be trusted, by a clock that started before the database's."""
+    """A claim, and the time until which it surely holds, counted from before the database set the lease."""
 
     def __init__(self, database: Database, queue: JobQueue, claim: Claim, claimed_at: float) -> None:
         self.claim = claim
@@ -29,19 +29,19 @@ class Lease:
 
     @property
     def trusted(self) -> bool:
-        """Whether the row must still be ours, even if the database cannot be asked."""
+        """Whether the claim must still hold the row, even when the database cannot be reached."""
         return self._seconds_of_trust() > 0
 
     def show(self, progress: Progress) -> None:
-        """Have the row show `progress` soon."""
+        """Set the progress that the next renewal writes, which follows soon."""
         self.progress = progress
         self._changed.set()
 
     async def keep(self) -> NoReturn:
         """Renew every third of the lease, or when progress changed.
 
-        Raises LeaseLost when the job is no longer ours, or can no longer be known to be, and
-        CancelRequested when the backend has asked for it.
+        Raises LeaseLost when the claim no longer holds the job, or this cannot be verified in time;
+        CancelRequested when the backend requested it.
         """
         while True:
             await asyncio.sleep(WRITE_SECONDS)
@@ -54,7 +54,7 @@ class Lease:
     async def _ask(self, *, renew: bool) -> None:
         failures = 0
         while self.trusted:
-            # A task of its own: where nothing answers, even giving up takes longer than there is trust.
+            # A task of its own: without an answer, even its cancellation can take longer than the trusted time.
             asking = asyncio.create_task(self._renew() if renew else self._look())
             try:
                 await asyncio.wait({asking}, timeout=self._seconds_of_trust())
@@ -85,6 +85,6 @@ class Lease:
 
 
 def _ignore(task: asyncio.Task[None]) -> None:
-    """Take note of how an abandoned task ended, so that asyncio does not print it."""
+    """Retrieve an abandoned task's exception, so that asyncio does not print it."""
     if not task.cancelled():
         task.exception()

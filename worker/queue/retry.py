@@ -1,10 +1,10 @@
-"""How long to wait before something is tried again: one policy for jobs, connections and statements."""
+"""The delay before a retry: one policy for jobs, connections and statements."""
 
 import random
 from dataclasses import dataclass
 from typing import Final
 
-# 2 to a higher power is beyond what a float holds, and far beyond every `longest`.
+# Keeps 2.0**exponent within the range of a float; far beyond every `longest`.
 MAX_EXPONENT: Final = 60
 
 
@@ -16,23 +16,23 @@ class Backoff:
     longest: float
 
     def seconds(self, failures: int) -> float:
-        """The wait after so many failures in a row, from 1 on: doubled each time, less up to half at random.
+        """Delay after `failures` failures in a row (at least 1): doubled each time, minus a random part up to half.
 
-        The random part keeps those that failed at the same moment from coming back at the same moment.
+        The random part spreads the retries of workers that failed at the same moment.
         """
         exponent = min(max(failures, 1) - 1, MAX_EXPONENT)
         return min(self.first * 2.0**exponent, self.longest) * random.uniform(0.5, 1.0)
 
 
 RECONNECT: Final = Backoff(first=0.5, longest=5.0)
-"""While Postgres is away and no job is held."""
+"""While Postgres is unavailable and the worker holds no job."""
 
 HOLD: Final = Backoff(first=0.4, longest=1.0)
-"""While Postgres is away and a lease runs out meanwhile."""
+"""While Postgres is unavailable and the lease of a held job runs."""
 
 LONGEST_JOB_DELAY: Final = 600.0
 
 
 def job_backoff(retry_seconds: float) -> Backoff:
-    """Between the attempts at a job."""
+    """The backoff between the attempts at a job."""
     return Backoff(first=retry_seconds, longest=LONGEST_JOB_DELAY)

@@ -1,4 +1,4 @@
-"""Wakes a worker when a job is inserted: LISTEN where it can be had, polling always."""
+"""Wakes the worker when a job is inserted: by LISTEN, in addition to the worker's polling."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ from worker.queue.retry import RECONNECT
 
 PROBE_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
-# A hot standby refuses LISTEN with an error that is none of a connection's.
+# All of psycopg's errors: a hot standby refuses LISTEN with one that is not a connection error.
 LOST = (psycopg.Error, TimeoutError)
 
 QUERIES = load_queries(Path(__file__).with_name("wakeup.sql"))
@@ -22,8 +22,8 @@ log = structlog.get_logger()
 
 
 class Wakeup:
-    """Sets `event` at every notification, and after every (re)connection: what was inserted while nobody
-    listened is found by the poll that follows."""
+    """Sets `event` at every notification and every (re)connection: the poll that follows finds the jobs that
+    were inserted without a listener."""
 
     def __init__(self, conninfo: str) -> None:
         self.event = asyncio.Event()
@@ -31,7 +31,7 @@ class Wakeup:
         self._lost = False
 
     async def listen(self) -> NoReturn:
-        """Listen for ever; reconnects by itself, and says so when it begins and when it is cut off."""
+        """Listen for ever, with reconnects; logs when it starts and when it is interrupted."""
         failures = 0
         while True:
             try:
@@ -56,7 +56,7 @@ class Wakeup:
         while True:
             async for _ in connection.notifies(timeout=PROBE_SECONDS):
                 self.event.set()
-            # A connection gone half-open says nothing; only a question finds out.
+            # Only a query detects a half-open connection.
             async with asyncio.timeout(ANSWER_SECONDS):
                 await connection.execute(QUERIES["probe"])
 

@@ -1,5 +1,5 @@
 -- name: listen
--- The channel on which the trigger of migration 0002 announces pending jobs.
+-- The trigger of migration 0002 notifies this channel of pending jobs.
 LISTEN training_jobs;
 
 -- name: probe

@@ -1,4 +1,4 @@
-"""The audit of the active model: the rows of "ModelActivations", which the database itself writes."""
+"""The history of the active model: the rows of "ModelActivations", which the database itself writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from worker.registry.models import QUERIES, Connection
 
 @dataclass(frozen=True)
 class Activation:
-    """From `activated_at` on `version` was the active model instead of `previous_version`; `None` is no model."""
+    """`version` replaced `previous_version` as the active model at `activated_at`; `None` is no model."""
 
     version: str | None
     previous_version: str | None
@@ -21,17 +21,17 @@ class Activation:
 
 
 async def activations(connection: Connection) -> list[Activation]:
-    """Every change of the active model, the oldest first."""
+    """Return every change of the active model, the oldest first."""
     async with connection.cursor(row_factory=class_row(Activation)) as cursor:
         await cursor.execute(QUERIES["activations"])
         return await cursor.fetchall()
 
 
 def before(history: Sequence[Activation], active: str | None) -> str | None:
-    """The version to go back to from `active`, which may be no model; `None` where there is none.
+    """Return the version to roll back to from `active` (`None`: no active model); `None` where there is none.
 
-    To go back to a version takes back all that came after it: a second step goes one further, and none leads
-    to a model that was gone back from.
+    A rollback to a version discards all later ones: a second rollback goes one further back, and none leads
+    to a discarded version.
     """
     versions: list[str] = []
     for version in (activation.version for activation in history):

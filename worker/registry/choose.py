@@ -1,6 +1,6 @@
-"""Has people choose the active model, by a version or by going back; its files must be whole.
+"""Activates a model by hand: a given version, or the previous one; first verifies its files.
 
-Both need the lock of `models.lock`, so that what was verified is what becomes active.
+Both need the lock of `models.lock`, so that the verified model is the one that becomes active.
 """
 
 from pathlib import Path
@@ -14,7 +14,10 @@ from worker.registry.verify import verify, version_folder
 async def choose(
     connection: Connection, models: Path, version: str, who: str, reason: str | None
 ) -> str | None:
-    """Make `version` the active model, and give the one that was before; raises UserError where it cannot be."""
+    """Activate `version` and return the previously active version.
+
+    Raises UserError where `version` has no row, or its files are incomplete or changed.
+    """
     if not await is_registered(connection, version):
         raise unknown(version)
     verify(version_folder(models, version))
@@ -24,9 +27,9 @@ async def choose(
 async def go_back(
     connection: Connection, models: Path, who: str, reason: str | None
 ) -> tuple[str, str | None]:
-    """Make the model active that was before the present one, and give both versions, in this order.
+    """Roll back to the previously active model; return its version, then the version that it replaced.
 
-    Raises UserError where there is none, or it is gone, or its files are not whole.
+    Raises UserError where there is none, its row is gone, or its files are incomplete or changed.
     """
     model = await active(connection)
     now = model.version if model else None
@@ -43,7 +46,7 @@ async def go_back(
 
 
 def unknown(version: str) -> UserError:
-    """What to say of a version that has no row."""
+    """The error for a version that has no row."""
     return UserError(
         f'There is no model {version} in "ModelMetadata"; `worker models list` shows those there are.'
     )

@@ -1,8 +1,8 @@
-"""A version's folder: reserved under a temporary name, filled, synced, and renamed into its place.
+"""A version's folder: reserved in `.staging`, filled, synced, and published by a rename.
 
-A folder under `models/` is either whole or not there. A version is reserved by creating the folder
-`models/.staging/<version>/`, which nobody can create twice, so no two workers choose the same. Within it, a
-folder named after the claim holds the files, so that anybody can tell whose they are.
+A folder under `models/` is either complete or absent. Creating the folder `models/.staging/<version>/`
+reserves the version; it can be created only once, so that no two workers get the same version. In it, a
+folder named after the claim holds the files and shows who owns them.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ from pathlib import Path
 STAGING = ".staging"
 
 METADATA = "metadata.json"
-"""The file of a version that says all of it, and which other files there are."""
+"""The file that describes a version and lists its other files."""
 
 
 @dataclass(frozen=True)
 class VersionFolder:
-    """A reserved version: written at `staged`, published at `published`."""
+    """A reserved version: its files are written to `staged`, and published as `published`."""
 
     version: str
     staged: Path
@@ -28,7 +28,7 @@ class VersionFolder:
 
 
 def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
-    """Reserve `v{unix seconds}_{yyyymmdd}` of `now`, or of the next second that is free.
+    """Reserve the version `v{unix seconds}_{yyyymmdd}` of `now`, or of the next free second.
 
     Raises OSError where the folder cannot be written.
     """
@@ -39,7 +39,7 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
         reserved.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             reserved.mkdir()
-            # Looked at only now: a version is in its place before its reservation is given up.
+            # Checked only now: another worker publishes its version before it releases the reservation.
             if not published.exists():
                 staged = reserved / owner
                 staged.mkdir()
@@ -49,7 +49,7 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
 
 
 def publish(folder: VersionFolder) -> None:
-    """Make the synced folder visible under its version, in one rename that survives a power cut.
+    """Publish the synced folder under its version, in one rename that survives a power cut.
 
     May be called again after it succeeded. Raises OSError.
     """
@@ -62,33 +62,33 @@ def publish(folder: VersionFolder) -> None:
 
 
 def take_back(folder: VersionFolder) -> None:
-    """Make a folder a staged one again that was published and whose row did not come to be."""
+    """Move a published folder back to `staged`, because its row was not inserted."""
     if folder.published.exists():
-        # An empty reservation of a version that is published is tidied away at any worker's start.
+        # Any worker's start removes the empty reservation of a published version.
         folder.staged.parent.mkdir(parents=True, exist_ok=True)
         folder.published.rename(folder.staged)
 
 
 def unpublish(folder: VersionFolder) -> None:
-    """Remove a folder that was published and whose row did not come to be."""
+    """Remove a published folder, because its row was not inserted."""
     shutil.rmtree(folder.published, ignore_errors=True)
 
 
 def discard(folder: VersionFolder) -> None:
-    """Remove what was staged and not published, and give up the reservation."""
+    """Remove the staged files and release the reservation."""
     shutil.rmtree(folder.staged, ignore_errors=True)
     _give_up(folder.staged.parent)
 
 
 def sync_tree(folder: Path) -> None:
-    """Force every file of a staged folder, and the folder itself, to the disk."""
+    """Sync every file of a staged folder, and the folder itself, to the disk."""
     for path in sorted(folder.rglob("*")):
         sync(path)
     sync(folder)
 
 
 def sync(path: Path) -> None:
-    """Force a file, or a folder's list of names, to the disk."""
+    """Sync a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -97,6 +97,6 @@ def sync(path: Path) -> None:
 
 
 def _give_up(reserved: Path) -> None:
-    # Not empty: another worker has it. Not there: another worker's start has tidied it away.
+    # Not empty: another worker has reserved it. Absent: another worker's start has removed it.
     with contextlib.suppress(OSError):
         reserved.rmdir()

@@ -18,8 +18,8 @@ Connection = AsyncConnection[Any]
 
 @dataclass(frozen=True)
 class NewModel:
-    """What a new row of "ModelMetadata" says of a model; `accuracy_metrics` is JSON, at most 2,000 characters,
-    `notes` at most 1,000."""
+    """The values of a new row of "ModelMetadata"; `accuracy_metrics` is JSON of at most 2,000 characters,
+    `notes` has at most 1,000."""
 
     version: str
     model_path: str
@@ -45,14 +45,14 @@ class Registered:
 
 @dataclass(frozen=True)
 class Active:
-    """The row of the active model; `accuracy_metrics` as in `Registered`."""
+    """Columns of the active model's row; `accuracy_metrics` as in `Registered`."""
 
     version: str
     accuracy_metrics: str | None
 
 
 def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
-    """The object in an "AccuracyMetrics"; `None` where a backend has written something else."""
+    """Parse the JSON object in "AccuracyMetrics"; return `None` where a backend has written something else."""
     try:
         value = json.loads(metrics or "null")
     except ValueError:
@@ -61,19 +61,19 @@ def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
 
 
 async def lock(connection: Connection) -> None:
-    """Wait for whoever is changing models, and let nobody else until the caller's transaction ends."""
+    """Wait for the lock on changes of models, and hold it until the caller's transaction ends."""
     await connection.execute(QUERIES["lock"])
 
 
 async def register(connection: Connection, model: NewModel) -> None:
-    """Add `model`, which is not active yet."""
+    """Insert the row of `model`, as not active."""
     await connection.execute(QUERIES["insert"], asdict(model))
 
 
 async def activate(connection: Connection, version: str, reason: str, who: str) -> str | None:
-    """Make a registered version the active one, and give the one that was before; locks as `lock` does.
+    """Activate a registered version and return the previously active one; locks as `lock` does.
 
-    The transaction's commit writes who did it and why into "ModelActivations".
+    The transaction's commit writes `who` and `reason` to "ModelActivations".
     Raises psycopg.errors.NoDataFound where the version has no row.
     """
     cursor = await connection.execute(QUERIES["activate"], {"version": version, "reason": reason, "who": who})
@@ -82,14 +82,14 @@ async def activate(connection: Connection, version: str, reason: str, who: str) 
 
 
 async def active(connection: Connection) -> Active | None:
-    """The active model; `None` where there is none."""
+    """Return the active model; `None` where there is none."""
     async with connection.cursor(row_factory=class_row(Active)) as cursor:
         await cursor.execute(QUERIES["active"])
         return await cursor.fetchone()
 
 
 async def all_models(connection: Connection) -> list[Registered]:
-    """Every model that has a row, the newest first."""
+    """Return every model that has a row, the newest first."""
     async with connection.cursor(row_factory=class_row(Registered)) as cursor:
         await cursor.execute(QUERIES["models"])
         return await cursor.fetchall()

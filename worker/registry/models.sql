@@ -1,8 +1,8 @@
--- Every statement on "ModelMetadata" and "ModelActivations". Which model is active is changed by the function
--- activate_model of migration 0006, and by nothing else.
+-- Every statement on "ModelMetadata" and "ModelActivations". Only the function activate_model of migration 0006
+-- changes which model is active.
 
 -- name: lock
--- One change of the active model at a time; readers are not held up.
+-- One change of the active model at a time; does not block readers.
 LOCK TABLE "ModelMetadata" IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: insert

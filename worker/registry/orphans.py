@@ -1,4 +1,4 @@
-"""Removes what the dead left below `models/`: staged files, folders that never got a row, and pruned ones."""
+"""Removes what killed workers left in `models/`: staged files, folders without a row, and pruned folders."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from pathlib import Path
 from worker.registry.folder import METADATA, STAGING
 from worker.registry.prune import pruned
 
-# Younger ones may belong to a worker that is at work on them, or to a backend that is writing their row.
+# A younger folder may belong to a worker that is still publishing it, or to a backend that is writing its row.
 ORPHAN_SECONDS = 24 * 3600
-# The version of a worker that seemed dead stays reserved for a while: it may come back and tidy up.
+# A worker that seemed dead may return and release its empty reservation itself.
 EMPTY_SECONDS = 3600
 _VERSION = re.compile(r"v[0-9]+_[0-9]{8}")
 
@@ -22,7 +22,7 @@ Ask = Callable[[str], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Orphans:
-    """What nobody needs any more, and day-old versions without a row of which nobody knows that."""
+    """Removed orphans, and versions without a row that are not proven to be orphans and were left."""
 
     removed: list[Path]
     left: list[Path]
@@ -31,12 +31,12 @@ class Orphans:
 async def remove_orphans(
     models: Path, is_held: Ask, is_registered: Ask, ended_without_model: Ask, is_result: Ask
 ) -> Orphans:
-    """Remove orphans, and name them.
+    """Remove orphans, and return them with those that were left.
 
-    `is_held` says of a staged folder's owner whether its worker still has the job; `is_registered` says of
-    a version whether it has a row; `ended_without_model` says of a job's id whether it is known to have;
-    `is_result` says of a version whether a job is known to have made it.
-    Raises what they raise; what cannot be removed stays.
+    `is_held`: whether a staged folder's claim still holds its job; `is_registered`: whether a version has a
+    row; `ended_without_model`: whether a job's id belongs to a job that failed or was cancelled;
+    `is_result`: whether a job has completed with a version.
+    Raises what they raise; leaves what cannot be removed.
     """
     removed: list[Path] = []
     left: list[Path] = []
@@ -48,7 +48,7 @@ async def remove_orphans(
     for folder in _folders(models):
         old = _VERSION.fullmatch(folder.name) and _age(folder) > ORPHAN_SECONDS
         if old and not await is_registered(folder.name):
-            # That there is no row says little: the database may be a restored or a wrong one.
+            # A missing row proves little: the database may be an old backup or the wrong one.
             (removed if await ended_without_model(_job_of(folder)) else left).append(folder)
     for hidden in pruned(models):
         if not await is_registered(hidden.name):
@@ -59,7 +59,10 @@ async def remove_orphans(
 
 
 def remove_staged(models: Path, owner: str) -> list[Path]:
-    """Remove what a claim has staged, and name it; the version stays reserved, and what cannot be removed stays."""
+    """Remove the folders that a claim has staged, and return them.
+
+    The version stays reserved, and what cannot be removed stays.
+    """
     try:
         removed = list((models / STAGING).glob(f"*/{owner}"))
     except OSError:
@@ -70,7 +73,7 @@ def remove_staged(models: Path, owner: str) -> list[Path]:
 
 
 def _job_of(folder: Path) -> str:
-    """The id of the job that the `metadata.json` in `folder` names; empty where it names none."""
+    """The job's id in the `metadata.json` of `folder`; empty where there is none."""
     try:
         return str(json.loads((folder / METADATA).read_bytes())["job_id"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -85,7 +88,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _age(path: Path) -> float:
-    """Seconds since a folder was last written into; 0 for one that another worker has just removed."""
+    """Seconds since the folder's last modification; 0 for one that another worker has just removed."""
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Removes old models: row and folder together, so that every row has its folder whatever breaks off.
+"""Removes old models: row and folder together, so that every row has its folder even after a crash.
 
-The folder is renamed into `models/.pruned/` within the transaction that deletes its row. A prune that dies in
-between leaves it there: it goes back where the row is still there, and is removed where it is not.
+The folder is renamed into `models/.pruned/` within the transaction that deletes its row. A killed prune leaves
+it there: later it is moved back if its row still exists, and removed if not.
 """
 
 import contextlib
@@ -18,20 +18,20 @@ PRUNED = ".pruned"
 
 
 async def take_out(connection: Connection, models: Path, keep: int) -> list[Path]:
-    """Delete the rows of all models but the newest `keep`, the active one and those before it, and hide their
-    folders. Returns the hidden folders, which the caller removes after its transaction is committed.
+    """Delete the rows of all models but the newest `keep`, the active one and those to roll back to, and hide
+    their folders. Returns the hidden folders, which the caller removes after its transaction is committed.
 
-    Needs the lock of `models.lock`. Raises OSError or UserError, with every folder where it was.
+    Needs the lock of `models.lock`. When it raises OSError or UserError, every folder is back where it was.
     """
     now = await active(connection)
     version = now.version if now else None
-    # A wrong folder would cost rows, and leave the right one with folders that have none.
+    # A wrong OUTPUT_PATH would delete rows and leave their folders in the right one.
     if not (version_folder(models, version) if version else models).is_dir():
         raise UserError(
             f"OUTPUT_PATH {models} does not have the active model: give the workers' OUTPUT_PATH."
         )
     history = await activations(connection)
-    # After a rollback, the one that was active until then is not the one to go back to.
+    # After a rollback, also keep the version that was active until then; `before` does not return it.
     kept = {version, before(history, version), *(each.previous_version for each in history[-1:])}
     old = [model.version for model in (await all_models(connection))[keep:] if model.version not in kept]
     folders = [version_folder(models, version) for version in old]
@@ -49,9 +49,9 @@ async def take_out(connection: Connection, models: Path, keep: int) -> list[Path
 
 
 async def put_back(connection: Connection, models: Path) -> None:
-    """Put those folders back that a prune hid and did not live to delete the row of.
+    """Move back the folders that a killed prune hid without deleting their rows.
 
-    Needs the lock of `models.lock`, which waits until a prune that lives is done.
+    Needs the lock of `models.lock`, which waits for a running prune.
     """
     for hidden in pruned(models):
         if await is_registered(connection, hidden.name) and not (models / hidden.name).exists():
@@ -59,18 +59,18 @@ async def put_back(connection: Connection, models: Path) -> None:
 
 
 def remove(hidden: list[Path]) -> None:
-    """Remove folders that nobody sees any more; what cannot be removed is left to a worker's start."""
+    """Remove hidden folders; the next start of a worker tries those again that cannot be removed."""
     for path in hidden:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def pruned(models: Path) -> list[Path]:
-    """The folders that prunes have hidden and not removed yet."""
+    """The hidden folders of models that are pruned but not removed yet."""
     return sorted((models / PRUNED).glob("*"))
 
 
 def _move(source: Path, target: Path) -> None:
-    # A row may have lost its folder long ago.
+    # The folder of an old row may already be missing.
     with contextlib.suppress(FileNotFoundError):
         target.parent.mkdir(exist_ok=True)
         source.rename(target)

@@ -1,4 +1,4 @@
-"""Whether a published model is whole: its files are those that its `metadata.json` recorded."""
+"""Verifies a published model: its files must match the sizes and checksums in its `metadata.json`."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ class _Metadata(BaseModel):
 
 
 def version_folder(models: Path, version: str) -> Path:
-    """The folder of a version below OUTPUT_PATH; raises UserError where its name leads elsewhere."""
+    """The folder of a version in `models`; raises UserError where its name is a path to somewhere else."""
     if Path(version).name != version or version.startswith("."):
         raise UserError(
             f'The version “{version}” in "ModelMetadata" cannot be the name of a folder: rename it.'
