@@ -122,9 +122,9 @@ class Settings(ModelSettings, HealthSettings):
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
-# A name that is at least this similar to one of ours is a slip of the keyboard.
+# Smallest similarity to a setting's name at which another name is taken for a typing error.
 SIMILAR: Final = 0.85
-# What Kubernetes and Docker set for a service that happens to be called `database` or `storage`.
+# The variables that Kubernetes and Docker set for a service with a name such as `database` or `storage`.
 _SERVICE: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 
 
@@ -141,8 +141,8 @@ def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
 
 
 def unknown_settings(names: Iterable[str]) -> dict[str, str]:
-    """Those environment variables that begin like a setting of ours or nearly have its name, and are none, each with
-    the most similar name of ours."""
+    """Map the environment variables that are not settings, but resemble one or have the same first word, to the most
+    similar setting."""
     known = {name.upper() for kind in (Settings, LogSettings) for name in kind.model_fields}
     found: dict[str, str] = {}
     for name in sorted({name.upper() for name in names} - known):

@@ -100,7 +100,7 @@ async def cancel_in_commit(shop: Shop, pool: Database, *, past_cancelling: bool)
         await asyncio.to_thread(wait_for_commit, shop)
         deploying.cancel()
         if past_cancelling:
-            # psycopg has the server cancel a statement, and gives it 5 s to do so; then its connection is closed.
+            # psycopg asks the server to cancel the statement, waits 5 s for it, and closes its connection.
             await asyncio.to_thread(wait_for_deploy, shop)
         else:
             await asyncio.wait({deploying}, timeout=DEADLINE)

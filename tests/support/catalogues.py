@@ -1,4 +1,4 @@
-"""Catalogues of folders."""
+"""Makes catalogues of folders."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from worker.catalogue.photo_files import CataloguePhoto
 
 
 def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:
-    """Rows for so many photos a product, with a file for each."""
+    """Rows for `counts[sku]` photos of each product, with a file for each."""
     rows = []
     for sku, count in counts.items():
         (storage / "products" / sku).mkdir(parents=True)
@@ -17,7 +17,7 @@ def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:
 
 
 def catalogue_of(photos: Path) -> list[CataloguePhoto]:
-    """A folder a product as a catalogue; the product's id is its SKU."""
+    """A catalogue of a folder with one folder for each product; the product's id is its SKU."""
     return [
         CataloguePhoto(folder.name, folder.name, f"The {folder.name}", file.name)
         for folder in sorted(photos.iterdir())

@@ -1,8 +1,8 @@
-"""A clock in a test's hands."""
+"""A clock that a test controls."""
 
 
 class Clock:
-    """Stands still unless a test moves it."""
+    """Returns `now`, which only a test changes."""
 
     now = 1000.0
 

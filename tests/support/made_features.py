@@ -1,4 +1,4 @@
-"""Features made up for heads to tell apart, or not."""
+"""Makes synthetic features for heads, separable or not."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from worker.training.folds import FOLDS
 
 
 def examples(counts: list[int], size: int = 12, spread: float = 1.0, seed: int = 0) -> tuple[Floats, Labels]:
-    """So many examples of each product around a mean of its own, in an order of no meaning."""
+    """`counts[i]` examples of each product `i` around its own mean, in random order, and their labels."""
     random = np.random.default_rng(seed)
     labels = random.permutation(np.repeat(np.arange(len(counts)), counts))
     means = random.normal(size=(len(counts), size))
@@ -19,7 +19,7 @@ def examples(counts: list[int], size: int = 12, spread: float = 1.0, seed: int =
 
 
 def kept(features: npt.NDArray[np.floating]) -> Scratch:
-    """Of `[photos, views, n]`."""
+    """A Scratch with `features` `[photos, views, n]`."""
     scratch = Scratch(len(features), features.shape[1:], np.float16)
     for row, views in enumerate(features):
         scratch.write(row, views.astype(np.float16))
@@ -27,17 +27,17 @@ def kept(features: npt.NDArray[np.floating]) -> Scratch:
 
 
 def dealt(photos: int, size: int = 1) -> Labels:
-    """Folds of groups of so many photos, one group after the other."""
+    """The fold of each photo: groups of `size` photos, dealt to the folds in turn."""
     return np.arange(photos) // size % FOLDS
 
 
 def nothing(size: int) -> Floats:
-    """No photos of other things."""
+    """Features of no negatives, `[0, size]`."""
     return np.zeros((0, size), np.float32)
 
 
 def likes(kind: str, size: int) -> tuple[Floats, Labels]:
-    """Features as alike as photos can be, of the length and sign that the backbone's have."""
+    """Features and labels of photos as similar as `kind` describes, with the norm and the sign of the backbone's."""
     random = np.random.default_rng(0)
     unlike = np.sqrt(random.exponential(size=(12, size)))
     unlike *= np.sqrt(3) / np.linalg.norm(unlike, axis=1, keepdims=True)

@@ -113,7 +113,7 @@ def unmeasured(report: ModelDescription) -> ModelDescription:
 
 
 def hostile_report() -> ModelDescription:
-    """Products, files and all else are called what a page must not obey."""
+    """A report with HTML and scripts as the names of products, files and all else, which a page must escape."""
     report = made_report(HOSTILE, HOSTILE[::-1])
     return replace(
         report,

@@ -26,7 +26,7 @@ def write_folder(folder: Path) -> Path:
 
 
 def aged(folder: Path, hours: float, metadata: str = "") -> Path:
-    """A folder that nobody has written to for so many hours."""
+    """Create `folder`, or make it older: it was last modified `hours` ago."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.json").write_text("{}")
     if metadata:

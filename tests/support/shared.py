@@ -1,4 +1,4 @@
-"""What the processes of a test run share: the folders that one of them makes for all, and the tests themselves."""
+"""Shares folders and distributes tests between the processes of a test run."""
 
 import fcntl
 import os
@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Their tests have no fixture in common, and most of them wait: each goes to the next process that is free.
+# Tests without common fixtures, most of which wait: each runs in the next free process.
 APART = (
     "tests/faults/",
     "tests/integration/cli/",
     "tests/integration/daemon/",
     "tests/integration/test_main_job",
 )
-# What takes time is what they are about: one after the other.
+# Tests that measure time: they run one after another.
 TIMED = ("tests/faults/test_chaos", "tests/faults/test_network", "tests/faults/test_restarts")
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]
-    """A process gets a module at a time, for the sake of its fixtures, or a test where there is none to share."""
+    """Gives a process one module at a time, because of its fixtures, or one test where there are none to share."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(TIMED):
@@ -29,13 +29,13 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def folder_of_all(folders: pytest.TempPathFactory) -> Path:
-    """The temporary folder of the whole run, in whichever of its processes."""
+    """The temporary folder of the whole run, the same in each process."""
     own = folders.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
-    """Have the first process that asks fill the folder, and the others wait for it."""
+    """Return `folder`; the first process that calls fills it with `make`, the others wait for that."""
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():

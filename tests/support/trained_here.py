@@ -1,4 +1,4 @@
-"""Runs the pipeline's stages in a test's own process, so that the model can be asked as it was before its export."""
+"""Runs the pipeline's stages in a test's own process, so that tests can compare the model before its export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,10 +86,10 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
 
 
 def trained_here(folder: Path, cache: Path) -> TrainedHere:
-    """What `train_here` left in `folder`, in whichever process."""
+    """Read the model that `train_here` wrote to `folder`, in the same or another process."""
 
     def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        # TensorFlow takes seconds to import, and most tests do without it.
+        # Imported here: TensorFlow takes seconds to import, and most tests do not need it.
         import tensorflow as tf
 
         from worker.arrays import softmax

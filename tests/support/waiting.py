@@ -1,4 +1,4 @@
-"""Waiting for what must come, however busy the machine is."""
+"""Waits for a condition, with a deadline that suits a busy machine."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ from typing import TypeVar
 
 import psutil
 
-# Only what never comes takes so long.
+# So long that only a condition that never comes true reaches it.
 DEADLINE = 200.0
 
 Found = TypeVar("Found")
 
 
 def wait_until(look: Callable[[], Found | None], what: str, seconds: float = DEADLINE) -> Found:
-    """What `look` gives as soon as it is true; fails with `what` where it stays false."""
+    """Poll `look` until its result is true, and return it; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         late = time.monotonic() > deadline
@@ -26,7 +26,7 @@ def wait_until(look: Callable[[], Found | None], what: str, seconds: float = DEA
 
 
 def living(group: int) -> list[psutil.Process]:
-    """The processes of a group that run; those that wait to be reaped do not."""
+    """The running processes of a process group, without zombies."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):

@@ -44,10 +44,10 @@ class Template:
         return cls(model, {name: values for group in groups for name, values in group.items()})
 
     def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
-        """The same graph with other values for the weights named, and `products` outputs.
+        """Return the same graph with the values in `replacing` for its weights, and `products` outputs.
 
-        The head's shapes become those of its values, all others stay, and so does each weight's type. Raises
-        ValueError for a value that this type cannot hold.
+        The head gets the shapes of its new values; all other shapes and all types stay. Raises ValueError for a
+        value that the weight's type cannot represent.
         """
         model = copy.deepcopy(self.model)
         weights = dict(self.weights)

@@ -1,4 +1,4 @@
-"""The last write to a job's row that is not its completion: failed, to be tried again, cancelled or given back."""
+"""The last write to a job's row other than its completion: fail it, put it back, cancel it or release it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from worker.queue.retry import HOLD, job_backoff
 
 @dataclass(frozen=True)
 class LastWrite:
-    """Ends a claim in the row and in the log. Every method raises LeaseLost where the job is no longer ours."""
+    """Ends a claim in the row and in the log. Every method raises LeaseLost when the claim no longer holds the job."""
 
     database: Database
     queue: JobQueue
@@ -28,7 +28,7 @@ class LastWrite:
         return self.lease.claim
 
     async def fail(self, failed: Failed, retry_seconds: float) -> None:
-        """Put the job back where the error may pass and attempts are left; fail it otherwise."""
+        """Put the job back if the error is transient and attempts are left; otherwise fail it."""
         fields: dict[str, Any] = {"error_code": failed.code, "error_message": failed.message}
         if failed.trace:
             fields["exception"] = failed.trace
@@ -49,12 +49,12 @@ class LastWrite:
             self._log_end(status, {}, **fields)
 
     async def cancel(self) -> None:
-        """End the job as the backend asked."""
+        """End the job as `Cancelled`."""
         await self.write(lambda connection: self.queue.cancel(connection, self.claim))
         self.log.info(Event.JOB_CANCELLED)
 
     async def release(self, max_interruptions: int) -> None:
-        """Give the job back, because this worker was asked to stop."""
+        """Put the job back without counting the attempt, because this worker must stop."""
         status = await self.write(
             lambda connection: self.queue.release(connection, self.claim, max_interruptions)
         )
@@ -62,7 +62,7 @@ class LastWrite:
         self._log_end(status, {JobStatus.PENDING: Event.JOB_RELEASED}, **fields)
 
     async def write(self, statement: Callable[[Connection], Awaitable[Any]]) -> Any:
-        """Run `statement` in a transaction of its own, as `until_written` does."""
+        """Run `statement` in a transaction of its own, repeated as in `until_written`."""
 
         async def write() -> Any:
             async with self.database.transaction() as connection:
@@ -71,9 +71,10 @@ class LastWrite:
         return await self.until_written(write)
 
     async def until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a final write while Postgres is away and the job must still be ours, and once more after that.
+        """Repeat a final write while Postgres is unavailable and the lease is trusted, and once more after that.
 
-        The last one finds out what became of a commit of which nobody heard; it cannot change another's job.
+        The last one finds out whether a commit without an answer succeeded; it cannot change a job of another
+        worker.
         """
         failures = 0
         while True:
@@ -82,12 +83,12 @@ class LastWrite:
                 return await write()
             except OUTAGE:
                 if not trusted:
-                    raise LeaseLost("nothing was heard of the last write before the lease ran out") from None
+                    raise LeaseLost("the last write got no answer before the lease ran out") from None
                 failures += 1
                 await asyncio.sleep(HOLD.seconds(failures))
 
     def _log_end(self, status: JobStatus, events: dict[JobStatus, Event], **fields: Any) -> None:
-        """Log what became of the job; a cancel that came just before goes first."""
+        """Log the job's new status, which is `Cancelled` if a cancel request came just before."""
         ends = {JobStatus.FAILED: Event.JOB_FAILED, JobStatus.CANCELLED: Event.JOB_CANCELLED}
         event = (events | ends)[status]
         level = self.log.info
