@@ -33,7 +33,7 @@ KILL_SECONDS = 1.0
 # Now and then a worker only freezes, for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
-DRAIN_SECONDS = 120.0
+DRAIN_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

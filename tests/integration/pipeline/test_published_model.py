@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.waiting import DEADLINE
 from worker.arrays import softmax
 from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays
 from worker.backbone.backbone import Backbone
@@ -175,7 +176,7 @@ backbone = Backbone(Path({str(backbone.folder)!r}), Facts(**{asdict(backbone.fac
 answer = read_published(Path({str(published_model)!r}), backbone).predictor()(np.zeros((1, 224, 224, 3), np.uint8))
 print(round(float(answer.sum()), 3), sorted({{"tensorflow", "keras"}} & sys.modules.keys()))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE)
     assert done.stdout == "1.0 []\n", done.stderr
 
 
