@@ -18,7 +18,7 @@ from demo.draw_catalogue import draw_catalogue
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
 from tests.support.clock import Clock
-from tests.support.shared import Sharing, folder_of_all, made_once
+from tests.support.shared import LONGEST, Sharing, folder_of_all, made_once
 from tests.support.shop import Shop
 from tests.support.trained_here import TrainedHere, train_here, trained_here
 from worker.cores import usable_cores
@@ -37,6 +37,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     """Share out the tests in our own way, whatever `--dist` says, from the first folder to the last."""
     config.option.loadscopereorder = False
     return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 class PostgresServer(Protocol):

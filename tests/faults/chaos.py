@@ -33,7 +33,7 @@ KILL_SECONDS = 1.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
-DRAIN_SECONDS = 120.0
+DRAIN_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.support.waiting import DEADLINE
+
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -69,12 +71,12 @@ class Proxy:
     ) -> None:
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(DEADLINE)
         self._loop.close()
         self._holder.close()
 
     def _call(self, change: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(change, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(change, self._loop).result(DEADLINE)
 
     async def _resume(self) -> None:
         if self._server is None:

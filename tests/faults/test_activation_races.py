@@ -76,7 +76,7 @@ def test_a_child_is_asked_again_when_another_model_was_activated_meanwhile(
     shop: Shop, workers: Workers, promote: str
 ) -> None:
     job_id = insert_job(shop)
-    worker = workers.start(FAULT=HELD, STUB_PROMOTE=promote, LEASE_SECONDS="60")
+    worker = workers.start(FAULT=HELD, STUB_PROMOTE=promote)
     child = stands_still(worker)
     activate(shop, SECOND)
     os.killpg(child, signal.SIGCONT)
@@ -90,7 +90,7 @@ def test_a_child_is_asked_again_when_another_model_was_activated_meanwhile(
 
 def test_a_child_is_asked_again_when_no_model_is_active_any_more(shop: Shop, workers: Workers) -> None:
     job_id = insert_job(shop)
-    worker = workers.start(FAULT=HELD, LEASE_SECONDS="60")
+    worker = workers.start(FAULT=HELD)
     child = stands_still(worker)
     with shop.connect() as connection:
         connection.execute('UPDATE "ModelMetadata" SET "IsActive" = false')
@@ -119,7 +119,7 @@ def always_another(shop: Shop) -> None:
 
 def test_a_decision_that_never_holds_is_left_to_people(shop: Shop, workers: Workers) -> None:
     always_another(shop)
-    worker = workers.start(LEASE_SECONDS="60")
+    worker = workers.start()
     job = completed_at_once(shop, insert_job(shop), worker)
     assert worker.names().count(Event.ACTIVE_MODEL_CHANGED) == 5
     assert job["Result"]["activated"] is False
@@ -136,8 +136,8 @@ def test_what_ends_a_job_ends_one_that_is_being_decided_again(
     before = files(shop), shop.models_in_database()
     always_another(shop)
     job_id = insert_job(shop, max_attempts=1)
-    timeout = "3" if ending == "the deadline" else "600"
-    settings = {"LEASE_SECONDS": "60", "SHUTDOWN_GRACE": "0", "JOB_TIMEOUT": timeout}
+    timeout = "12" if ending == "the deadline" else "600"
+    settings = {"SHUTDOWN_GRACE": "0", "JOB_TIMEOUT": timeout}
     worker = workers.start(FAULT="reconsider:child:SIGSTOP", **settings)
     worker.saw(Event.ACTIVE_MODEL_CHANGED)
     child = stands_still(worker)
@@ -196,7 +196,7 @@ def test_a_worker_that_is_killed_while_its_child_waits_leaves_no_child(shop: Sho
 
 
 def test_many_workers_and_a_backend_that_activate_at_once_leave_a_chain(shop: Shop, workers: Workers) -> None:
-    crew = [workers.start(STUB_SECONDS="0.05", LEASE_SECONDS="60") for _ in range(3)]
+    crew = [workers.start(STUB_SECONDS="0.05") for _ in range(3)]
     for worker in crew:
         worker.saw(Event.LISTENING)
     jobs = [insert_job(shop) for _ in range(12)]

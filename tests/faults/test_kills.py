@@ -18,9 +18,9 @@ from tests.faults.backend import (
     wait_for_commit,
     wait_for_deploy,
 )
-from tests.faults.workers import Worker, Workers
+from tests.faults.workers import SHORT_LEASE, Worker, Workers
 from tests.support.shop import Shop
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 from worker.events import Event
 from worker.job.progress import Stage
 
@@ -42,7 +42,7 @@ def test_a_killed_worker_is_found_out_and_another_does_its_job(
     shop: Shop, workers: Workers, stage: Stage, tmp_path: Path
 ) -> None:
     faults = {"FAULT": f"{stage}:daemon:SIGKILL", "FAULT_ONCE": str(tmp_path / "struck")}
-    pair = [workers.start(STUB_SECONDS="0.1", **faults) for _ in range(2)]
+    pair = [workers.start(STUB_SECONDS="0.1", POLL_SECONDS="0.5", **faults) for _ in range(2)]
     for worker in pair:
         worker.saw(Event.LISTENING)
     job_id = insert_job(shop)
@@ -50,31 +50,33 @@ def test_a_killed_worker_is_found_out_and_another_does_its_job(
     pair.remove(first)
     assert first.ended() == KILLED
     first.childless()
+    expire_lease(shop, job_id)
     assert_rescued(shop, job_id, first, pair[0])
 
 
 def test_a_killed_worker_is_found_out_by_one_that_starts_later(shop: Shop, workers: Workers) -> None:
     job_id = insert_job(shop)
-    first = workers.start(STUB_SECONDS="0.1", FAULT="train:daemon:SIGKILL")
+    first = workers.start(STUB_SECONDS="0.1", FAULT="train:daemon:SIGKILL", LEASE_SECONDS=SHORT_LEASE)
     assert first.ended() == KILLED
     [left] = staged(shop)
-    second = workers.start()
+    # It looks again when the lease is over.
+    second = workers.start(POLL_SECONDS="3600")
     assert_rescued(shop, job_id, first, second)
     assert second.saw(Event.ORPHAN_REMOVED)["path"].endswith(left)
     assert staged(shop) == []
 
 
-@pytest.mark.timeout(360)
 def test_a_worker_and_then_a_child_killed_while_tensorflow_trains_are_both_survived(
     shop: Shop, workers: Workers, tmp_path: Path
 ) -> None:
-    job_id = shop.insert_job({"epochs": 2})
+    job_id = shop.insert_job({"epochs": 1})
     first = workers.start(TRAINING="real", FAULT="train:daemon:SIGKILL")
     assert first.ended() == KILLED
     first.childless()
+    expire_lease(shop, job_id)
     once = str(tmp_path / "struck")
     second = workers.start(TRAINING="real", FAULT="train:child:SIGKILL", FAULT_ONCE=once)
-    job = status(shop, job_id, "Completed", "Failed", seconds=240)
+    job = status(shop, job_id, "Completed", "Failed", seconds=2 * DEADLINE)
     assert (job["Status"], job["AttemptCount"], job["LeaseVersion"]) == ("Completed", 3, 3), job
     assert "SIGKILL" in second.saw(Event.CHILD_DIED)["reason"]
     assert_published_once(shop, job)

@@ -13,7 +13,7 @@ ENDED = 100_000
 # The parameters of each query, and the indexes that it uses.
 QUESTIONS: dict[str, tuple[dict[str, Any] | None, set[str]]] = {
     "claim": ({"worker_id": "w", "lease_seconds": 60, "job_id": None}, {"IX_TrainingJobs_Claim"}),
-    "rescue": (None, {"IX_TrainingJobs_Leases"}),
+    "rescue": ({"error_code": "worker_lost"}, {"IX_TrainingJobs_Leases"}),
     "seconds_until_next": (None, {"IX_TrainingJobs_Claim", "IX_TrainingJobs_Leases"}),
 }
 

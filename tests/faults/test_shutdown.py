@@ -120,7 +120,7 @@ def test_the_second_sigterm_hurries(shop: Shop, workers: Workers) -> None:
 def test_sigterm_during_the_last_transaction_lets_it_end(shop: Shop, workers: Workers, signals: int) -> None:
     job_id = insert_job(shop)
     with models_locked(shop):
-        worker = workers.start(LEASE_SECONDS="60")
+        worker = workers.start()
         wait_for_deploy(shop)
         for hurry in (False, True)[:signals]:
             worker.signal(signal.SIGTERM)

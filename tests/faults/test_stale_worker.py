@@ -15,7 +15,7 @@ from tests.faults.backend import (
     status,
     wait_for_deploy,
 )
-from tests.faults.workers import Worker, Workers
+from tests.faults.workers import SHORT_LEASE, Worker, Workers
 from tests.support.shop import Shop
 from worker.events import Event
 from worker.job.progress import Stage
@@ -59,8 +59,9 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing_and_goes_on(
     shop: Shop, workers: Workers, tmp_path: Path
 ) -> None:
     job_id = insert_job(shop)
-    # Suspends the first child in this stage, until the test continues it.
-    first = workers.start(FAULT="deploy:child:SIGSTOP", FAULT_ONCE=str(tmp_path / "struck"))
+    # The child waits for the test in its stage; later ones do not.
+    once = str(tmp_path / "struck")
+    first = workers.start(FAULT="deploy:child:SIGSTOP", FAULT_ONCE=once, LEASE_SECONDS=SHORT_LEASE)
     first.saw(Event.STAGE_STARTED, stage=Stage.DEPLOY)
     child = first.child()
     stop(first, child)
@@ -81,7 +82,7 @@ def test_a_worker_that_slept_in_its_last_transaction_changes_nothing_and_goes_on
     """Postgres ends the transaction of a silent client, and with it the lock on the row."""
     job_id = insert_job(shop)
     with models_locked(shop):
-        first = workers.start()
+        first = workers.start(LEASE_SECONDS=SHORT_LEASE)
         wait_for_deploy(shop)
         first.signal(signal.SIGSTOP)
     done_by_another(shop, workers, job_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE, wait_until
 from worker.events import Event
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
@@ -29,7 +30,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 def run(shop: Shop, **settings: str) -> list[str]:
     process = shop.worker("run", "--until-idle", RETRY_SECONDS="0", **settings)
-    log, _ = process.communicate(timeout=100)
+    log, _ = process.communicate(timeout=2 * DEADLINE)
     assert process.returncode == 0, log
     return [json.loads(line)["event"] for line in log.splitlines()]
 
@@ -44,7 +45,7 @@ def test_a_full_disk_fails_the_job_and_leaves_the_active_model_alone(shop: Shop,
             NULL, 1, 1, true, NULL, now(), now())"""
         )
     before = shop.models_in_database()
-    job_id = shop.insert_job({"epochs": 1})
+    job_id = shop.insert_job({"profile": "quick"})
     with mounted(shop.models, f"size={size}"):
         run(shop)
         job = shop.job(job_id)
@@ -81,11 +82,10 @@ def test_storage_that_is_unmounted_in_mid_job_is_not_a_shop_with_few_photos(shop
             child = event["child_pid"]
         if event.get("stage") == "prepare_dataset":
             break
-    while Path(f"/proc/{child}/stat").read_text().split()[2] != "T":
-        pass
+    wait_until(lambda: Path(f"/proc/{child}/stat").read_text().split()[2] == "T", "the child to stand still")
     shop.storage.rename(shop.storage.with_name("elsewhere"))
     os.kill(child, signal.SIGCONT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=DEADLINE)
     job = shop.job(job_id)
     assert (job["Status"], job["ErrorCode"]) == ("Failed", "storage_incomplete")
     assert "28 of 28" in job["ErrorMessage"]
@@ -106,7 +106,7 @@ def test_a_training_that_hangs_times_out_and_is_not_tried_again(shop: Shop) -> N
     stubborn = replace(shop, environment={"TRAINING": "stub", "STUB_SECONDS": "600", "JOB_TIMEOUT": "1"})
     job_id = stubborn.insert_job()
     process = stubborn.worker("run", "--until-idle", module="tests.faults.worker")
-    process.communicate(timeout=60)
+    process.communicate(timeout=DEADLINE)
     job = shop.job(job_id)
     assert (job["Status"], job["ErrorCode"], job["AttemptCount"]) == ("Failed", "timed_out", 1)
     assert "JOB_TIMEOUT, 1 seconds" in job["ErrorMessage"]

@@ -48,9 +48,7 @@ def test_a_job_with_nothing_to_train_is_trained_after_all_when_the_active_model_
 ) -> None:
     job_id = insert_job(shop)
     once = str(tmp_path / "struck")
-    worker = workers.start(
-        STUB_UNCHANGED="1", FAULT="fetch_photos:child:SIGSTOP", FAULT_ONCE=once, LEASE_SECONDS="60"
-    )
+    worker = workers.start(STUB_UNCHANGED="1", FAULT="fetch_photos:child:SIGSTOP", FAULT_ONCE=once)
     child = stands_still(worker)
     if meanwhile == "another is active":
         activate(shop, SECOND)

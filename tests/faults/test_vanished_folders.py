@@ -29,7 +29,7 @@ def test_a_model_whose_files_were_tidied_away_does_not_become_the_active_one(
     before = shop.models_in_database()
     job_id = insert_job(shop, max_attempts=1)
     with models_locked(shop):
-        workers.start(LEASE_SECONDS="60")
+        workers.start()
         wait_for_deploy(shop)
         shutil.rmtree(shop.models / STAGING)
     job = status(shop, job_id, "Completed", "Failed")

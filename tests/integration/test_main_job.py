@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.shop import Shop
-from tests.support.waiting import living
+from tests.support.waiting import DEADLINE, living
 from worker.events import Event
 from worker.job.progress import Stage
 
@@ -26,7 +26,7 @@ def events(log: str) -> list[dict[str, Any]]:
 def run(shop: Shop, *arguments: str, status: int = 0, **settings: str) -> list[dict[str, Any]]:
     """Run the worker to its end and give its log."""
     process = shop.worker(*(arguments or ("run", "--until-idle")), **settings)
-    log, _ = process.communicate(timeout=200)
+    log, _ = process.communicate(timeout=2 * DEADLINE)
     assert process.returncode == status, log
     return events(log)
 
@@ -34,7 +34,7 @@ def run(shop: Shop, *arguments: str, status: int = 0, **settings: str) -> list[d
 def test_a_row_becomes_a_model(shop: Shop) -> None:
     job_id = shop.insert_job({"epochs": 3})
     seen = []
-    process = shop.worker("run", "--until-idle", LEASE_SECONDS="3")
+    process = shop.worker("run", "--until-idle", LEASE_SECONDS="15")
     while process.poll() is None:
         job = shop.job(job_id)
         seen.append((job["ProgressPercentage"], job["LeasedUntil"], job["EstimatedCompletionAt"]))
@@ -136,7 +136,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
 
 
 def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
-    other, job_id = shop.insert_job(), shop.insert_job({"epochs": 1})
+    other, job_id = shop.insert_job(), shop.insert_job({"profile": "quick"})
     parts = conninfo_to_dict(shop.database)
     password = str(parts["password"])
     npgsql = "Host={host};Port={port};Database={dbname};Username={user};Password={password}".format(**parts)
@@ -161,8 +161,6 @@ def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
     ("options", "weights", "code", "says"),
     [
         ({"epoch": 3}, "random", "invalid_options", "epoch:"),
-        ({"epochs": 0}, "random", "invalid_options", "epochs:"),
-        ({"epochs": "3"}, "random", "invalid_options", "epochs:"),
         ([1], "random", "invalid_options", "list"),
         ({}, "/nowhere/weights.h5", "base_weights_unavailable", "/nowhere/weights.h5"),
         ({}, __file__, "base_weights_invalid", __file__),
@@ -203,7 +201,7 @@ def test_unreadable_photos_are_skipped_counted_and_named(shop: Shop) -> None:
     photos[0].write_bytes(b"")
     photos[1].write_text("not a photo")
     photos[2].unlink()
-    job_id = shop.insert_job({"epochs": 1})
+    job_id = shop.insert_job({"profile": "quick"})
     log = run(shop)
     assert shop.job(job_id)["Status"] == "Completed"
     [model] = shop.models_in_database()
@@ -256,7 +254,7 @@ def test_sigterm_gives_the_job_back_and_leaves_nothing(shop: Shop, event: Event)
         if logged["event"] == event:
             process.send_signal(signal.SIGTERM)
             break
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, rest
     assert [logged["event"] for logged in events(rest)][-2:] == [Event.JOB_RELEASED, Event.WORKER_STOPPED]
     job = shop.job(job_id)
@@ -268,7 +266,7 @@ def test_sigterm_gives_the_job_back_and_leaves_nothing(shop: Shop, event: Event)
 def test_a_job_that_is_not_pending_is_refused(shop: Shop) -> None:
     for job_id, says in ((uuid4(), "There is no job"), (completed(shop), "is Completed")):
         process = shop.worker("train", "--job-id", str(job_id))
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == 1
         assert says in output
         assert "Traceback" not in output

@@ -17,6 +17,14 @@ APART = (
 )
 # Tests that measure time: they run one after another.
 TIMED = ("tests/faults/test_chaos", "tests/faults/test_network", "tests/faults/test_restarts")
+# Whoever gets one of them last is waited for.
+LONGEST = (
+    "tests/integration/test_wheel",
+    *TIMED,
+    "tests/browser/",
+    "tests/integration/test_main_job",
+    "tests/faults/test_kills",
+)
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]

@@ -68,6 +68,8 @@ def _in_own_process(function, *arguments) -> None:  # type: ignore[no-untyped-de
 
 
 def _convert(weights: WeightsFile, folder: Path) -> None:
+    # Random weights are scaled by what the network computes: on one thread, that is the same on every machine.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     from worker.backbone.conversion import convert
     from worker.backbone.network import load_layers_from_keras
 

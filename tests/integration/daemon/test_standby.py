@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE
 from worker.events import Event
 
 
@@ -25,7 +26,7 @@ def standing_by(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
     finally:
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=DEADLINE)
         assert process.returncode == 0
         assert [child for child in children if child.is_running()] == []
 
@@ -70,5 +71,5 @@ def test_weights_that_cannot_be_had_are_told_at_the_start(shop: Shop, stands_by:
     assert event["error_code"] == "base_weights_unavailable"
     assert "/nowhere/weights.h5" in event["error_message"]
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=DEADLINE)
     assert process.returncode == 0

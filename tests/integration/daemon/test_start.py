@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE
 from worker.events import Event
 
-SLOW = "import time; print('importing', flush=True); time.sleep(60)"
+SLOW = "import time; print('importing', flush=True); time.sleep(600)"
 
 
 def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None:
     with shop.connect() as connection:
         connection.execute("""DELETE FROM "WorkerMigrations" WHERE "Name" = '0006_registry'""")
-    log, _ = shop.worker("run").communicate(timeout=30)
+    log, _ = shop.worker("run").communicate(timeout=DEADLINE)
     assert "0006_registry" in log
     assert "worker migrate" in log
     assert "Traceback" not in log
@@ -29,7 +30,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(shop: Shop) -> None:
             break
     assert process.poll() is None
     process.terminate()
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
     assert "hunter2" not in line + rest
 
@@ -41,10 +42,10 @@ def test_an_idle_worker_ends_at_sigterm_and_until_idle_at_once(shop: Shop) -> No
         if json.loads(line)["event"] == Event.LISTENING:
             break
     process.terminate()
-    rest, _ = process.communicate(timeout=10)
+    rest, _ = process.communicate(timeout=DEADLINE)
     events = [json.loads(line)["event"] for line in rest.splitlines()]
     assert (process.returncode, events) == (0, [Event.WORKER_STOPPING, Event.WORKER_STOPPED])
-    assert shop.worker("run", "--until-idle").wait(timeout=10) == 0
+    assert shop.worker("run", "--until-idle").wait(timeout=DEADLINE) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -58,5 +59,5 @@ def test_a_signal_before_a_worker_has_begun_ends_it_quietly(
     assert process.stdout
     assert process.stdout.readline() == "importing\n"
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=DEADLINE)
     assert (process.returncode, rest) == (status and status + number, "")

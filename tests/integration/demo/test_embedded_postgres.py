@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from demo import embedded_postgres
 from demo.embedded_postgres import EmbeddedPostgres, PostgresStartError
 from demo.postgres_programs import installed_postgres
+from tests.support.waiting import DEADLINE, wait_until
 
 ROOT = Path(__file__).parents[3]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -59,10 +59,7 @@ def copy_install(folder: Path) -> Path:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(is_alive(pid) for pid in pids):
-        assert time.monotonic() < deadline, "the server outlived whoever started it"
-        time.sleep(0.05)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of a server whose starter is gone")
 
 
 def test_data_survives_restarts_and_crashes_on_the_same_port(server: EmbeddedPostgres) -> None:
@@ -142,7 +139,7 @@ def test_an_ordinary_user_can_run_it() -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=DEADLINE,
             check=False,
         )
     assert ran.returncode == 0, ran.stderr

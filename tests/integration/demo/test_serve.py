@@ -9,6 +9,7 @@ import pytest
 
 from demo.node import install
 from demo.serve import serve
+from tests.support.waiting import DEADLINE
 
 SECRET = b"not for browsers"
 
@@ -35,7 +36,7 @@ def url(model: Path, tmp_path: Path) -> Iterator[str]:
 
 def ask(url: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     """The answer to exactly this path: urllib would tidy it first."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.waiting import DEADLINE
 from worker.arrays import softmax
 from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays
 from worker.backbone.backbone import Backbone
@@ -169,13 +170,13 @@ def test_tensorflow_is_not_imported(published_model: Path, backbone: Backbone) -
 import sys
 from pathlib import Path
 import numpy as np
-from worker.backbone.cache import Backbone, Facts
+from worker.backbone.backbone import Backbone, BackboneFacts
 from worker.pipeline.published_model import read_published
-backbone = Backbone(Path({str(backbone.folder)!r}), Facts(**{asdict(backbone.facts)!r}))
+backbone = Backbone(Path({str(backbone.folder)!r}), BackboneFacts(**{asdict(backbone.facts)!r}))
 answer = read_published(Path({str(published_model)!r}), backbone).predictor()(np.zeros((1, 224, 224, 3), np.uint8))
 print(round(float(answer.sum()), 3), sorted({{"tensorflow", "keras"}} & sys.modules.keys()))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE)
     assert done.stdout == "1.0 []\n", done.stderr
 
 
@@ -244,7 +245,7 @@ def another_kind(model: Model) -> None:
     [
         (flip, r"group1-shard1of\d\.bin is not as it was published: .*SHA-256"),
         (truncate, r"group1-shard1of\d\.bin.* hold \d+ bytes instead of \d+"),
-        (not_a_number, "has values that are no numbers"),
+        (not_a_number, "has values that are not finite numbers"),
         (lambda folder: (folder / METADATA).write_text("{"), "metadata.json is damaged"),
         (lambda folder: (folder / METADATA).write_text("[]"), "metadata.json is not an object"),
         (of_metadata(lambda metadata: metadata.pop("labels")), "has no list"),

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.support.waiting import DEADLINE
 from worker.errors import ErrorCode
 from worker.queue.jobs import Claim, JobQueue, JobStatus, LeaseLost, Progress, State
 from worker.queue.wakeup import Wakeup
@@ -180,15 +181,15 @@ async def test_an_insert_wakes_a_listener_also_after_its_connection_was_killed(d
     async with connected(database) as connection:
         for killed in (False, True):
             # Set once when it listens, so that what was inserted before is looked for.
-            await asyncio.wait_for(wake.wait(), 20)
+            await asyncio.wait_for(wake.wait(), DEADLINE)
             wake.clear()
             if killed:
                 await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND query LIKE 'LISTEN%%'"
                 )
-                await asyncio.wait_for(wake.wait(), 20)
+                await asyncio.wait_for(wake.wait(), DEADLINE)
                 wake.clear()
             await insert(connection)
-            await asyncio.wait_for(wake.wait(), 20)
+            await asyncio.wait_for(wake.wait(), DEADLINE)
     listener.cancel()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.registered import aged
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE
 from worker.events import Event
 
 
@@ -47,7 +48,7 @@ def test_a_restored_or_wrong_database_costs_no_model(shop: Shop) -> None:
         aged(shop.models / f"v{2000000000 + number}_20330518", 1000, insert_job(shop, status))
         for number, status in enumerate(("Failed", "Cancelled"))
     ]
-    log, _ = shop.worker("run", "--until-idle").communicate(timeout=30)
+    log, _ = shop.worker("run", "--until-idle").communicate(timeout=DEADLINE)
     assert sorted(shop.models.glob("v*")) == left
     events = [json.loads(line) for line in log.splitlines()]
     removed = [event["path"] for event in events if event["event"] == Event.ORPHAN_REMOVED]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.registered import activate, assert_audit_holds, publish, write_folder
 from tests.support.shop import Shop
+from tests.support.waiting import DEADLINE
 from worker.errors import UserError
 from worker.events import Event
 from worker.registry.models import lock
@@ -143,7 +144,7 @@ async def test_a_worker_puts_back_what_a_killed_prune_hid_and_removes_what_one_h
             'INSERT INTO "TrainingJobs" ("Status", "ResultModelVersion") VALUES (%s, %s)',
             ("Completed", known.name),
         )
-    log, _ = await asyncio.to_thread(shop.worker("run", "--until-idle").communicate, timeout=60)
+    log, _ = await asyncio.to_thread(shop.worker("run", "--until-idle").communicate, timeout=DEADLINE)
     assert there(shop) == list(VERSIONS[:2])
     assert list((shop.models / PRUNED).iterdir()) == [unknown]
     events = [json.loads(line) for line in log.splitlines()]

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.waiting import DEADLINE
 from worker.features.store import Arrays, FeatureStore, feature_key
 
 ROOMY = 1 << 40
@@ -262,7 +263,9 @@ def on_a_disk_of_its_own(work: Callable[[Path], None], folder: Path) -> None:
         pytest.skip("this machine lets nobody mount a file system of their own")
     call = f"import pathlib, sys, {__name__} as tests; tests.{work.__name__}(pathlib.Path(sys.argv[1]))"
     command = [*own, f'{mount} && exec "$1" -c "$2" "$0"', str(folder), sys.executable, call]
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=DEADLINE
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -399,7 +402,7 @@ def test_a_read_marks_an_entry_as_used_once_an_hour(store: FeatureStore, folder:
         before = file.stat().st_mtime_ns
         assert store.read(key(1)) is not None
         assert (file.stat().st_mtime_ns != before) == marked
-    assert abs(file.stat().st_mtime - time.time()) < 60
+    assert abs(file.stat().st_mtime - time.time()) < 600
 
 
 def test_pruning_removes_nothing_but_the_stores_own_files(store: FeatureStore, folder: Path) -> None:

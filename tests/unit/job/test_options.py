@@ -19,6 +19,9 @@ def test_options_come_as_json_has_them() -> None:
 @pytest.mark.parametrize(
     ("options", "key"),
     [
+        ({"epoch": 3}, "epoch"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": "3"}, "epochs"),
         ({"promote": "sometimes"}, "promote"),
         ({"force": "yes"}, "force"),
         ({"force": 1}, "force"),
