@@ -48,6 +48,14 @@ def test_an_idle_worker_ends_at_sigterm_and_until_idle_at_once(shop: Shop) -> No
     assert shop.worker("run", "--until-idle").wait(timeout=DEADLINE) == 0
 
 
+def test_what_begins_like_a_setting_and_is_none_is_named_once_at_the_start(shop: Shop) -> None:
+    log, _ = shop.worker("run", "--until-idle", LEASE_SECOND="10").communicate(timeout=DEADLINE)
+    events = [json.loads(line) for line in log.splitlines()]
+    [warning] = [event for event in events if event["event"] == Event.SETTINGS_UNKNOWN]
+    assert warning["level"] == "warning"
+    assert warning["did_you_mean"] == {"LEASE_SECOND": "LEASE_SECONDS"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(("command", "status"), [("run", 0), ("migrate", 128)])
 def test_a_signal_before_a_worker_has_begun_ends_it_quietly(
