@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from worker.arrays import Floats, Mask
 
 BINS = 10
-
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Answers:
     `near` are the scores of photos of other products, `far` those of scenes without a product.
     """
 
-    correct: Bools
+    correct: Mask
     confidence: Floats
     scores: Floats
     near: Floats
@@ -68,7 +66,7 @@ def measure(answers: Answers, thresholds: Mapping[str, float]) -> Measured:
     )
 
 
-def calibration_error(confidence: Floats, correct: Bools) -> float | None:
+def calibration_error(confidence: Floats, correct: Mask) -> float | None:
     """Expected calibration error over BINS bins of equal width (Guo et al., ICML 2017): the mean absolute difference
     of a bin's confidence and accuracy, weighted by its photos. `None` without photos."""
     if not len(correct):
@@ -98,7 +96,7 @@ def passed(answers: Answers, score: float) -> Passed:
     )
 
 
-def _mean(values: Floats | Bools) -> float | None:
+def _mean(values: Floats | Mask) -> float | None:
     return _rounded(values.mean()) if len(values) else None
 
 

@@ -9,8 +9,8 @@ from worker.pipeline import pipeline, tracker
 class FaultyTracker(tracker.ProgressTracker):
     """Calls `strike` at the start of each stage."""
 
-    def step(self, fraction: float, text: str = "", phase: Phase | None = None) -> None:
-        super().step(fraction, text, phase)
+    def step(self, fraction: float, current_stage: str = "", phase: Phase | None = None) -> None:
+        super().step(fraction, current_stage, phase)
         if fraction == 0.0:
             strike(self._current.stage)
 

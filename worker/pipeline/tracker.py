@@ -48,7 +48,7 @@ class ProgressTracker:
         self._took: dict[Step, float] = {}
         self._current = Step(Stage.FETCH_PHOTOS)
         self._began = self._told = time.monotonic()
-        self._text = ""
+        self._current_stage = ""
 
     def expect(self, seconds: Mapping[Step, float]) -> None:
         """Replace what is expected of the stages in `seconds`, but for those that have ended."""
@@ -60,30 +60,30 @@ class ProgressTracker:
             self._current = self._steps_of(self._current.stage)[0]
 
     @contextmanager
-    def stage(self, stage: Stage, text: str) -> Iterator[None]:
-        """Time the stage that runs inside, and tell of its beginning and its end; `text` is for people."""
+    def stage(self, stage: Stage, current_stage: str) -> Iterator[None]:
+        """Time the stage that runs inside, and tell of its beginning and its end; `current_stage` is for people."""
         began = self._began = time.monotonic()
         self._current = self._steps_of(stage)[0]
         self._notify(StageStarted(stage))
-        self.step(0.0, text)
+        self.step(0.0, current_stage)
         yield
         seconds = time.monotonic() - began
         self._end(stage, seconds)
         self.step(1.0)
         self._notify(StageFinished(stage, round(seconds, 3)))
 
-    def step(self, fraction: float, text: str = "", phase: Phase | None = None) -> None:
+    def step(self, fraction: float, current_stage: str = "", phase: Phase | None = None) -> None:
         """Say that `fraction` (0 to 1) is done of the running stage, or of a phase of it."""
         if phase not in (None, self._current.phase):
             # What is told of first took its time too: the phase began with the last word of the one before.
             self._took[self._current] = self._told - self._began
             self._began, self._current = self._told, Step(self._current.stage, phase)
         self._told = time.monotonic()
-        self._text = text or self._text
+        self._current_stage = current_stage or self._current_stage
         percentages = PERCENTAGES[self._current.stage]
         share = min(1.0, self._share_of_stage(fraction))
         percentage = round(percentages.first + (percentages.last - percentages.first) * share)
-        self._notify(Advanced(percentage, self._text, round(self._seconds_left(fraction), 1)))
+        self._notify(Advanced(percentage, self._current_stage, round(self._seconds_left(fraction), 1)))
 
     def _end(self, stage: Stage, seconds: float) -> None:
         """Make one step of the stage's phases. Those that never came are no part of it: its pace is that of what

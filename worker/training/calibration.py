@@ -14,8 +14,8 @@ TEMPERATURE_SCALE: Final = 0.7
 photos of other days too, than those that lacked whole occasions. (Measured: docs/performance.md.)"""
 
 
-def inverse_temperature(logits: Floats, labels: Labels) -> float:
-    """The factor for the logits of a model trained on all photos, by `logits` out of fold `[n, products]`."""
+def fit_inverse_temperature(logits: Floats, labels: Labels) -> float:
+    """The inverse temperature of a model trained on all photos, by `logits` out of fold `[n, products]`."""
     return 1 / (TEMPERATURE_SCALE * fit_temperature(logits, labels))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from worker.arrays import Floats, Indices, Labels, Mask
 from worker.cores import map_on_cores
 from worker.features.scratch import Scratch
-from worker.training.calibration import inverse_temperature
+from worker.training.calibration import fit_inverse_temperature
 from worker.training.feature_space import FeatureSpace
 from worker.training.folds import FOLDS, HELD_OUT_FOLD
 from worker.training.heads import Head
@@ -141,14 +141,14 @@ def _cross_validate(
 def _calibrate(examples: _Examples, best: _Candidate, negatives: Floats) -> ChosenHead:
     """The head on all photos, with the temperature and the score's offset that fit out of fold."""
     space, mean = examples.space, examples.total.mean
-    factor = inverse_temperature(best.outcome.logits, best.outcome.labels)
-    logits = best.outcome.logits * np.float32(factor)
-    head = space.fit(examples.total, best.shrinkage).scaled(factor)
+    inverse_temperature = fit_inverse_temperature(best.outcome.logits, best.outcome.labels)
+    logits = best.outcome.logits * np.float32(inverse_temperature)
+    head = space.fit(examples.total, best.shrinkage).scaled(inverse_temperature)
     similarity = space.first_views(best.outcome.indices) @ mean
     others = space.coordinates(negatives)
     fitted = fit_and_measure(
         known=ScoreInputs(logits.max(axis=1), similarity),
-        near=_left_out_classes(examples, np.sort(best.outcome.indices), best.shrinkage, factor),
+        near=_left_out_classes(examples, np.sort(best.outcome.indices), best.shrinkage, inverse_temperature),
         far=ScoreInputs(head.logits(others).max(axis=1), others @ mean),
     )
 
@@ -161,13 +161,15 @@ def _calibrate(examples: _Examples, best: _Candidate, negatives: Floats) -> Chos
         measured=OutOfFold(
             best.outcome.indices, logits + fitted.score.offset(similarity)[:, None], best.outcome.labels
         ),
-        held_out=best.held_out and finished(best.held_out.scaled(factor)),
+        held_out=best.held_out and finished(best.held_out.scaled(inverse_temperature)),
         near=fitted.near,
         far=fitted.far,
     )
 
 
-def _left_out_classes(examples: _Examples, indices: Indices, shrinkage: float, factor: float) -> ScoreInputs:
+def _left_out_classes(
+    examples: _Examples, indices: Indices, shrinkage: float, inverse_temperature: float
+) -> ScoreInputs:
     """What heads say of those photos at `indices` whose products they do not know."""
     part_of = np.arange(examples.products) % CLASS_PARTS
     empty = np.zeros(0, np.float32)
@@ -178,20 +180,20 @@ def _left_out_classes(examples: _Examples, indices: Indices, shrinkage: float, f
         if not len(photos) or examples.products - left_out.sum() < LEAST_PRODUCTS:
             continue
         photos = photos[:: -(-len(photos) * CLASS_PARTS // LEFT_OUT_AT_MOST)]
-        inputs = _without_classes(examples, left_out, photos, shrinkage, factor)
+        inputs = _without_classes(examples, left_out, photos, shrinkage, inverse_temperature)
         max_logit.append(inputs.max_logit)
         similarity.append(inputs.mean_similarity)
     return ScoreInputs(np.concatenate(max_logit), np.concatenate(similarity))
 
 
 def _without_classes(
-    examples: _Examples, left_out: Mask, photos: Indices, shrinkage: float, factor: float
+    examples: _Examples, left_out: Mask, photos: Indices, shrinkage: float, inverse_temperature: float
 ) -> ScoreInputs:
     """What a head fitted without the products `left_out`, bool `[products]`, says of `photos`."""
     space, labels = examples.space, examples.labels
     known = examples.total - space.moments(labels, np.flatnonzero(left_out[labels]), examples.products)
     first_views = space.first_views(photos)
-    logits = space.fit(known, shrinkage).scaled(factor).logits(first_views)
+    logits = space.fit(known, shrinkage).scaled(inverse_temperature).logits(first_views)
     return ScoreInputs(logits[:, ~left_out].max(axis=1), first_views @ known.mean)
 
 

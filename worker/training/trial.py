@@ -51,11 +51,11 @@ def judge(
     the photos that trained it.
     """
     raw = head.logits(features)
-    factor = 1 / fit_temperature(raw, labels)
-    logits = raw * np.float32(factor)
+    inverse_temperature = 1 / fit_temperature(raw, labels)
+    logits = raw * np.float32(inverse_temperature)
     similarity = features @ mean
     near, far = (
-        ScoreInputs(head.scaled(factor).logits(others).max(axis=1), others @ mean)
+        ScoreInputs(head.scaled(inverse_temperature).logits(others).max(axis=1), others @ mean)
         for others in (held_out_classes, negatives)
     )
     fitted = fit_and_measure(ScoreInputs(logits.max(axis=1), similarity), near, far)
@@ -63,6 +63,6 @@ def judge(
         measured=OutOfFold(indices, logits + fitted.score.offset(similarity)[:, None], labels),
         near=fitted.near,
         far=fitted.far,
-        inverse_temperature=factor,
+        inverse_temperature=inverse_temperature,
         score=fitted.score,
     )

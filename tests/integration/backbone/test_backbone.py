@@ -11,9 +11,9 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from worker.arrays import Floats
 from worker.backbone.architecture import (
     FEATURES,
     TAIL,
@@ -33,7 +33,6 @@ from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, T
 from worker.errors import ErrorCode, JobError
 
 SPAWN = multiprocessing.get_context("spawn")
-Floats = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
