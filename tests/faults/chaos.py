@@ -29,7 +29,9 @@ from worker.database.migrate import MIGRATIONS, migrate
 from worker.events import Event
 
 LEASE_SECONDS = 3.0
-KILL_SECONDS = 1.0
+# A worker is killed at most once a second, and where the machine is busy only when a job has completed since, or the
+# workers would do nothing but start.
+KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
@@ -65,6 +67,7 @@ class Chaos:
         began, inserted, rounds = time.monotonic(), 0, 0
         restarts: list[Callable[[], None]] = [self.server.restart, self._crash]
         while (spent := time.monotonic() - began) < self.seconds or inserted < self.jobs or restarts:
+            completed = self._count("Completed")
             inserted += self._insert_jobs()
             self._fill_staff()
             if restarts and spent > self.seconds * (3 - len(restarts)) / 3:
@@ -73,6 +76,8 @@ class Chaos:
             if rounds % FREEZE_EVERY == 0:
                 self._freeze(random.choice(self._staff))
             time.sleep(max(0.0, KILL_SECONDS - (time.monotonic() - began - spent)))
+            while time.monotonic() - began - spent < LONGEST_ROUND and self._count("Completed") == completed:
+                time.sleep(0.1)
             self._thaw(time.monotonic())
             self._kill(self._staff.pop(random.randrange(len(self._staff))))
             rounds += 1
