@@ -184,14 +184,14 @@ class Children:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ | QUIET | _threads() | self.environment | {"DAEMON_PID": str(os.getpid())},
+            env=os.environ | QUIET | thread_settings() | self.environment | {"DAEMON_PID": str(os.getpid())},
             limit=LINE_LIMIT,
             start_new_session=True,
         )
         return Child(process, self.log)
 
 
-def _threads() -> dict[str, str]:
+def thread_settings() -> dict[str, str]:
     """The environment variables for one thread per operation of a library, and one operation per core at a time.
 
     The number of threads in an operation changes the rounding of its sums: with one thread, the number of cores

@@ -11,7 +11,7 @@ import pytest
 
 from worker.backbone.architecture import TAIL_INPUT
 from worker.backbone.cache import cached_backbone
-from worker.daemon.child_process import _threads
+from worker.daemon.child_process import thread_settings
 from worker.features.scratch import Scratch
 
 PHOTOS, PRODUCTS, VIEWS, EPOCHS = 48, 6, 2, 2
@@ -41,7 +41,7 @@ def draw_activations() -> tuple[Scratch, npt.NDArray[np.int64]]:
 def train_on(cores: int, seeds: list[int], folder: Path) -> None:
     """Train as the training child would that may use so many cores, with a thread for each on any machine."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    os.environ.update(_threads() | {"TF_NUM_INTEROP_THREADS": str(cores)})
+    os.environ.update(thread_settings() | {"TF_NUM_INTEROP_THREADS": str(cores)})
     from worker.training.fine_tune import Tuner
 
     backbone = cached_backbone("random", Path(os.environ["CACHE_PATH"]))
