@@ -1,5 +1,7 @@
 """A wrong setting is named, with what is allowed, and nothing of it is quoted that may be a password."""
 
+from pathlib import Path
+
 import pytest
 
 from worker.errors import UserError
@@ -57,3 +59,18 @@ def test_good_settings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     assert load_settings(Settings).output_path.name == "models"
+
+
+def test_without_a_home_a_path_in_it_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathlib.Path.expanduser", _no_home)
+    with pytest.raises(UserError, match=r"CACHE_PATH: .*no home folder"):
+        load_settings(
+            Settings,
+            database_url="host=localhost",
+            storage_path=Path("/nowhere"),
+            output_path=Path("/nowhere"),
+        )
+
+
+def _no_home(path: Path) -> Path:
+    raise RuntimeError("Could not determine home directory.")

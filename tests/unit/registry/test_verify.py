@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.registered import write_folder
 from worker.errors import UserError
+from worker.registry.folder import METADATA
 from worker.registry.verify import verify
 
 
@@ -60,3 +61,9 @@ def test_a_model_that_is_not_whole_is_refused_by_the_name_of_its_file(
     damage(folder)
     with pytest.raises(UserError, match=f"{says}.*Restore the folder from a backup, or activate another"):
         verify(folder)
+
+
+def test_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / METADATA).mkdir()
+    with pytest.raises(UserError, match=rf"{METADATA} cannot be read: Is a directory"):
+        verify(tmp_path)

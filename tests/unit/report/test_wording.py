@@ -1,6 +1,8 @@
 """Numbers and names as people read them."""
 
-from worker.report.wording import of_hundred, percent, shortened
+import pytest
+
+from worker.report.wording import duration, of_hundred, percent, shortened
 
 
 def test_shares_are_rounded_but_never_up_to_certainty() -> None:
@@ -13,3 +15,11 @@ def test_long_labels_keep_both_ends_and_count_wide_letters_twice() -> None:
     assert shortened("SKU-1234567890-XL", 9) == "SKU-…0-XL"
     assert shortened("short", 9) == "short"
     assert shortened("北" * 9, 9) == "北北…北北"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(9.96, "10.0 s"), (119, "119 s"), (121, "2 min"), (7_140, "119 min"), (7_260, "2 h 1 min")],
+)
+def test_a_duration_has_the_unit_that_is_read_at_a_glance(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
