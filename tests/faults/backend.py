@@ -146,6 +146,6 @@ def completed_at_once(shop: Shop, job_id: UUID, worker: Worker) -> dict[str, Any
     assert (job["Status"], job["AttemptCount"], job["LeaseVersion"]) == ("Completed", 1, 1), job
     worker.saw(Event.JOB_COMPLETED)
     worker.childless()
-    assert staged(shop) == []
+    wait_until(lambda: not staged(shop), "the staged folder to be gone")
     assert_audit_holds(shop)
     return job
