@@ -21,7 +21,7 @@ test: check
 
 # What needs no Postgres, no TensorFlow and no browser: the tests of one module at a time, in seconds.
 test-unit: setup
-	@$(RUN) -m pytest -n auto tests/unit
+	@$(RUN) -m pytest -n logical tests/unit
 
 # The lines of worker/ that no test reaches, in this process or in those that it starts; ARGS are pytest's.
 coverage: setup

@@ -28,9 +28,10 @@ from worker.database.migrate import MIGRATIONS, migrate
 PROCESSES_PER_CORE, MOST_PROCESSES = 2, 8
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """What `-n auto` means here."""
-    return min(PROCESSES_PER_CORE * usable_cores(), MOST_PROCESSES)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` and `-n logical` mean here: the latter is for tests that compute."""
+    per_core = 1 if config.option.numprocesses == "logical" else PROCESSES_PER_CORE
+    return min(per_core * usable_cores(), MOST_PROCESSES)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:

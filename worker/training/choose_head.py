@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from worker.arrays import Floats, Indices, Labels, Mask
 from worker.cores import map_on_cores
@@ -197,7 +196,7 @@ def _without_classes(
     return ScoreInputs(logits[:, ~left_out].max(axis=1), first_views @ known.mean)
 
 
-def _sample(folds: Labels) -> npt.NDArray[np.int64]:
+def _sample(folds: Labels) -> Indices:
     """Indices of the photos that measure: all of them, or as many as are enough."""
     indices = np.flatnonzero(folds >= 0)
     if len(indices) <= MEASURED_AT_MOST:

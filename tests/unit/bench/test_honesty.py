@@ -87,13 +87,13 @@ def test_claims_are_read_as_the_worker_writes_them() -> None:
 
 def test_scenes_are_the_same_every_time(tmp_path: Path) -> None:
     one, same, other = (
-        draw_scenes(tmp_path / name, each=2, seed=seed)
+        draw_scenes(tmp_path / name, each=1, seed=seed)
         for name, seed in (("one", 3), ("same", 3), ("other", 4))
     )
-    assert len(one) == 2 * len(SCENES)
+    assert len(one) == len(SCENES)
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in same]
     contents = {path.read_bytes() for path in (*one, *other)}
-    assert len(contents) == 4 * len(SCENES)
+    assert len(contents) == 2 * len(SCENES)
 
 
 @pytest.mark.parametrize("kind", SCENES)

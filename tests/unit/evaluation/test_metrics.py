@@ -224,7 +224,7 @@ def test_the_interval_holds_the_true_share_about_as_often_as_it_says(share: floa
 
 def test_two_thousand_products_are_counted_as_one_by_one() -> None:
     random = np.random.default_rng(2)
-    products, photos = 2_000, 10_000
+    products, photos = 2_000, 3_000
     labels = random.integers(0, products - 5, photos)
     logits = random.standard_normal((photos, products), np.float32)
     logits[np.arange(photos), labels] += random.normal(3.5, 1, photos).astype(np.float32)

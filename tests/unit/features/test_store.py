@@ -355,7 +355,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_entries_or_none(
     store: FeatureStore, folder: Path
 ) -> None:
     turn = 0
-    while turn < 4 or not (left := [file for file in files(folder) if file.suffix == ".tmp"]):
+    while turn < 2 or not (left := [file for file in files(folder) if file.suffix == ".tmp"]):
         assert turn < 100, "no kill struck in mid-write"
         turn += 1
         before = set(files(folder))
@@ -440,25 +440,25 @@ def prune_it(folder: Path, limit_bytes: int, start: Barrier, removed: Path) -> N
 def test_two_pruners_at_once_remove_what_one_would_while_others_read(
     store: FeatureStore, folder: Path, tmp_path: Path
 ) -> None:
-    for number in range(1000):
+    for number in range(400):
         store.write(key(number), features(number, 64))
         age(file_of(folder, key(number)), 3000 - number)
     size = file_of(folder, key(0)).stat().st_size
     removed = [tmp_path / "one", tmp_path / "other"]
     start = SPAWN.Barrier(3)
     with (
-        started(prune_it, folder, 500 * size, start, removed[0]) as one,
-        started(prune_it, folder, 500 * size, start, removed[1]) as other,
+        started(prune_it, folder, 200 * size, start, removed[0]) as one,
+        started(prune_it, folder, 200 * size, start, removed[1]) as other,
     ):
         start.wait()
         while one.is_alive() or other.is_alive():
-            for number in range(0, 1000, 7):
+            for number in range(0, 400, 7):
                 read = store.read(key(number))
-                assert number_of(read) == number if read else number < 551
+                assert number_of(read) == number if read else number < 221
         assert (one.exitcode, other.exitcode) == (0, 0)
     assert store.damaged == 0
-    assert files(folder) == sorted(file_of(folder, key(number)) for number in range(551, 1000))
-    assert sum(json.loads(file.read_text()) for file in removed) == 551 * size
+    assert files(folder) == sorted(file_of(folder, key(number)) for number in range(221, 400))
+    assert sum(json.loads(file.read_text()) for file in removed) == 221 * size
 
 
 def test_no_read_of_any_thread_is_lost_from_the_counts(store: FeatureStore, folder: Path) -> None:

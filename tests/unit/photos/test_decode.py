@@ -1,7 +1,6 @@
 """Photos of every kind a shop may hold, made here with Pillow, decode to the colours they were made of."""
 
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import psutil
 import pytest
 from PIL import ExifTags, Image
 
+from tests.support.photo_bytes import decode, encoded
 from worker.photos.decode import PREPARATION, SIDE, decode_photo
 from worker.photos.unreadable import UnreadablePhoto
 
@@ -59,18 +59,6 @@ def assert_colour(
     assert photo.shape == (SIDE, SIDE, 3)
     assert photo.dtype == np.uint8
     assert np.abs(photo[y, x].astype(int) - colour).max() <= tolerance, f"{photo[y, x]} at {x},{y}"
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def decode(folder: Path, data: bytes) -> npt.NDArray[np.uint8]:
-    path = folder / "photo"
-    path.write_bytes(data)
-    return decode_photo(path)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "HEIF", "BMP", "TIFF", "MPO"])
@@ -164,7 +152,7 @@ def test_many_threads_agree_and_leave_no_file_open(tmp_path: Path) -> None:
         return [decode_photo(path) for path in paths]
 
     with ThreadPoolExecutor(8) as pool:
-        for photos in pool.map(decode_all, range(16)):
+        for photos in pool.map(decode_all, range(8)):
             assert all(np.array_equal(one, other) for one, other in zip(alone, photos, strict=True))
     assert psutil.Process().num_fds() == before
 

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from worker.photos.decode import SIDE, decode_photo
+from tests.support.photo_bytes import decode, encoded
+from worker.photos.decode import SIDE
 
 Colour = tuple[int, int, int]
 Paint = int | tuple[int, ...]
@@ -31,18 +31,6 @@ def png(depth: int, kind: int, rows: npt.NDArray[np.int_], **chunks: bytes) -> b
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     middle = b"".join(chunk(name.encode(), body) for name, body in chunks.items())
     return b"\x89PNG\r\n\x1a\n" + header + middle + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def decode(folder: Path, data: bytes) -> npt.NDArray[np.uint8]:
-    path = folder / "photo"
-    path.write_bytes(data)
-    return decode_photo(path)
 
 
 def assert_colour(photo: npt.NDArray[np.uint8], colour: Colour, tolerance: int = 3, x: int = 112) -> None:

@@ -4,7 +4,6 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image, ImageFile
 
+from tests.support.photo_bytes import encoded
 from worker.photos.decode import SIDE, decode_photo
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Imag
 def noise(width: int, height: int) -> Image.Image:
     pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
-
-
-def encoded(image: Image.Image, kind: str) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def refusal(folder: Path, data: bytes) -> SkipReason:
