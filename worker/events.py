@@ -20,6 +20,7 @@ class Event(StrEnum):
     STAGE_STARTED = "stage_started"
     STAGE_FINISHED = "stage_finished"
     FEATURES_READY = "features_ready"
+    BACKBONE_CHOSEN = "backbone_chosen"
     MODEL_CHOSEN = "model_chosen"
     EPOCH_FINISHED = "epoch_finished"
     PHOTO_SKIPPED = "photo_skipped"

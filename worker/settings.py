@@ -72,8 +72,15 @@ class Settings(ModelSettings, HealthSettings):
     storage_path: Path = Field(
         description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
     )
+    backbone: Literal["auto", "mobilenet_v2", "efficientnet_lite0"] = Field(
+        "auto",
+        description="the network that looks at photos; `auto`: the active model's, else `mobilenet_v2` where its "
+        "weights can be had, else `efficientnet_lite0`, whose weights are installed with the worker",
+    )
     base_weights: str = Field(
-        "imagenet", description="`imagenet` (Keras's download, kept in its cache), a file's path, or `random`"
+        "imagenet",
+        description="`imagenet` (installed with the worker, in Keras's cache, or downloaded), the path of a file, or "
+        "`random`, which recognises nothing and is for tests",
     )
     cache_path: Annotated[Path, AfterValidator(_with_home)] = Field(
         Path("~/.cache/training-worker"),

@@ -1,83 +1,144 @@
-"""The architecture of the backbone, MobileNetV2 1.0/224 without its top, and its weights; needs no TensorFlow.
+"""What a backbone's architecture is: one description, which network, conversion, engine and template are made from.
 
-The network has two parts: the trunk stays frozen, the tail may be fine-tuned.
+The network has two parts: the trunk stays frozen, the tail may be fine-tuned. Needs no TensorFlow.
 """
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-NAME = "MobileNetV2 1.0/224"
+from worker.photos.decode import SIDE
 
-Weights = npt.NDArray[np.float32]
+STEM, LAST = "stem", "last"
+"""The names of the first and the last layer of every architecture."""
 
-FIRST, LAST = "Conv1", "Conv_1"
-TRUNK_BLOCKS = ("expanded_conv", *(f"block_{number}" for number in range(1, 13)))
-TAIL_BLOCKS = tuple(f"block_{number}" for number in range(13, 17))
-STRIDED = {f"block_{number}" for number in (1, 3, 6, 13)}
-SHORTCUTS = {f"block_{number}" for number in (2, 4, 5, 7, 8, 9, 11, 12, 14, 15)}
-
-TAIL_INPUT = (14, 14, 96)
-"""Height, width and channels of the trunk's output, which is the tail's input."""
-
-TAPS = {"block_13_expand": 576, "block_16_expand": 960, LAST: 1280}
-"""The layers whose pooled outputs are the features, with their numbers of channels."""
-
-FEATURES = sum(TAPS.values())
-
-
-def parts(block: str) -> tuple[str, ...]:
-    """The names of a block's convolutions; the first block has no expansion."""
-    names = ("depthwise", "project") if block == "expanded_conv" else ("expand", "depthwise", "project")
-    return tuple(f"{block}_{name}" for name in names)
-
-
-TRUNK = (FIRST, *(name for block in TRUNK_BLOCKS for name in parts(block)))
-TAIL = (*(name for block in TAIL_BLOCKS for name in parts(block)), LAST)
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A convolution with its batch normalisation folded in.
+class Pretrained:
+    """Weights that others have trained, in a file that they publish.
 
-    `kernel` is float32 `[in, out]`; `[3, 3, channels]` of a depthwise layer, `[3, 3, 3, 32]` of the first.
-    `bias` is float32 `[out]`.
+    The file is called `file` and has the `sha256`. It is in the Python package `package`, or is downloaded from
+    `url`. `read` gives its arrays by name; `names` the names, for a layer of ours, of its kernel and of the scale,
+    offset, mean and variance of its batch normalisation, whose small constant is `epsilon`.
     """
 
-    kernel: Weights
-    bias: Weights
+    file: str
+    sha256: str
+    read: Callable[[Path], Arrays]
+    names: Callable[[str], tuple[str, str, str, str, str]]
+    epsilon: float
+    package: str = ""
+    url: str = ""
 
 
-Layers = dict[str, Layer]
+@dataclass(frozen=True)
+class Block:
+    """An inverted residual block: expansion, depthwise convolution, projection (Sandler et al., CVPR 2018).
+
+    `inputs` and `outputs` are numbers of channels; the expansion, which has `factor` times the inputs, is left out
+    where that is 1. `kernel` is the side of the depthwise kernel in pixels.
+    """
+
+    name: str
+    inputs: int
+    factor: int
+    outputs: int
+    kernel: int
+    stride: int
+
+    @property
+    def expanded(self) -> int:
+        """The number of channels of the depthwise convolution."""
+        return self.inputs * self.factor
+
+    @property
+    def has_shortcut(self) -> bool:
+        return self.stride == 1 and self.inputs == self.outputs
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the kernels, by layer, in the order in which they are computed."""
+        expansion = {f"{self.name}_expand": (self.inputs, self.expanded)} if self.factor > 1 else {}
+        return expansion | {
+            f"{self.name}_depthwise": (self.kernel, self.kernel, self.expanded),
+            f"{self.name}_project": (self.expanded, self.outputs),
+        }
 
 
-def arrays(layers: Layers) -> dict[str, Weights]:
-    """Every kernel and bias by name, such as `block_13_expand/kernel` and `block_13_expand/bias`."""
-    return {f"{name}/{part}": array for name, layer in layers.items() for part, array in vars(layer).items()}
+@dataclass(frozen=True)
+class Architecture:
+    """A network of inverted residual blocks between a strided convolution and a pointwise one, ReLU6 throughout.
+
+    `name` is that of the setting BACKBONE, `title` is for people. The network takes `(pixels - offset) / divisor`.
+    The first convolution has `stem_channels` outputs, the last one `last_channels`. The tail begins with the block
+    `cut`. The pooled expansions of the blocks `tapped`, and the pooled outputs of the last layer, are the features.
+    """
+
+    name: str
+    title: str
+    offset: float
+    divisor: float
+    stem_channels: int
+    blocks: tuple[Block, ...]
+    last_channels: int
+    cut: str
+    tapped: tuple[str, ...]
+    pretrained: Pretrained
+
+    @cached_property
+    def trunk_blocks(self) -> tuple[Block, ...]:
+        return self.blocks[: self._cut]
+
+    @cached_property
+    def tail_blocks(self) -> tuple[Block, ...]:
+        return self.blocks[self._cut :]
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all kernels, by layer: `[in, out]`; `[side, side, channels]` of a depthwise layer,
+        `[3, 3, 3, out]` of the first."""
+        blocks = {name: shape for block in self.blocks for name, shape in block.shapes.items()}
+        first, last = (3, 3, 3, self.stem_channels), (self.blocks[-1].outputs, self.last_channels)
+        return {STEM: first, **blocks, LAST: last}
+
+    @cached_property
+    def tail(self) -> tuple[str, ...]:
+        """The layers of the tail."""
+        return (*(name for block in self.tail_blocks for name in block.shapes), LAST)
+
+    @cached_property
+    def tail_input(self) -> tuple[int, int, int]:
+        """Height, width and channels of the trunk's output, which is the tail's input."""
+        side = -(-SIDE // 2)
+        for block in self.trunk_blocks:
+            side = -(-side // block.stride)
+        return side, side, self.tail_blocks[0].inputs
+
+    @cached_property
+    def features(self) -> int:
+        """The number of features of a photo."""
+        return self.last_channels + sum(block.expanded for block in self.blocks if block.name in self.tapped)
+
+    @cached_property
+    def _cut(self) -> int:
+        return [block.name for block in self.blocks].index(self.cut)
 
 
-def in_engine_order(array: Weights) -> Weights:
-    """A kernel or bias with its axes in LiteRT's order: output channels first; of a depthwise kernel, channels last."""
-    return array if array.ndim == 3 else np.moveaxis(array, -1, 0)
+def chain(inputs: int, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[Block, ...]:
+    """Blocks one after another, called `block_0` and so on.
 
-
-def digest(layers: Layers) -> str:
-    """SHA-256 of all weights, in the order of the layers' names."""
-    total = hashlib.sha256()
-    for name in sorted(layers):
-        total.update(layers[name].kernel.tobytes() + layers[name].bias.tobytes())
-    return total.hexdigest()
-
-
-def save_layers(layers: Layers, path: Path) -> None:
-    np.savez(path, allow_pickle=False, **arrays(layers))
-
-
-def load_layers(path: Path) -> Layers:
-    """Raises OSError or ValueError where the file is incomplete."""
-    with np.load(path) as file:
-        names = {key.rpartition("/")[0] for key in file.files}
-        return {name: Layer(file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names}
+    `stages` are (repeats, kernel, stride, factor, outputs); the stride is that of a stage's first block.
+    """
+    blocks: list[Block] = []
+    for repeats, kernel, stride, factor, outputs in stages:
+        for repeat in range(repeats):
+            name = f"block_{len(blocks)}"
+            blocks.append(Block(name, inputs, factor, outputs, kernel, 1 if repeat else stride))
+            inputs = outputs
+    return tuple(blocks)

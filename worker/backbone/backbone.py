@@ -5,22 +5,26 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from worker.backbone.architecture import Layers, load_layers, save_layers
+from worker.backbone.architecture import Architecture
+from worker.backbone.architectures import ARCHITECTURES
+from worker.backbone.layers import Layers, load_layers, save_layers
 from worker.backbone.template import Template
 
 ENGINE, LAYERS, TEMPLATE, FACTS = "engine.tflite", "layers.npz", "template", "facts.json"
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's content; increase it with every change, so that entries of older versions are not used."""
 
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """The name and SHA-256 of the weights, and where each array of the layers is, by names as in `arrays`.
+    """The names of architecture and weights, the weights' SHA-256, and where each array of the layers is, by names as
+    in `arrays`.
 
     `slots`: the name of its weight in the template, also for the head; `offsets`: its first byte in the engine.
     """
 
+    architecture: str
     weights: str
     weights_sha256: str
     slots: dict[str, str]
@@ -36,8 +40,12 @@ class Backbone:
 
     @classmethod
     def read(cls, folder: Path) -> "Backbone":
-        """Raises OSError or ValueError where the folder is incomplete."""
+        """Raises OSError, ValueError or TypeError where the folder is incomplete or of another version."""
         return cls(folder, BackboneFacts(**json.loads((folder / FACTS).read_text())))
+
+    @property
+    def architecture(self) -> Architecture:
+        return ARCHITECTURES[self.facts.architecture]
 
     @property
     def engine(self) -> Path:

@@ -11,8 +11,11 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
+from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.backbone import FORMAT, Backbone
-from worker.backbone.weights import WeightsFile, download, find_weights, not_kept, unusable
+from worker.backbone.layers import Layers
+from worker.backbone.pretrained import read_layers
+from worker.backbone.weights import WeightsFile, unusable
 from worker.lifeline import die_with_parent
 
 # SHA-256 of each file, by path; written last.
@@ -20,23 +23,17 @@ CHECKSUMS = "checksums.json"
 CONVERTERS = ("tensorflow", "tensorflowjs")
 
 
-def cached_backbone(base_weights: str, cache: Path) -> Backbone:
-    """Return the backbone with `base_weights`: `imagenet`, a file's path, or `random`; convert it if not cached.
+def cached_backbone(weights: WeightsFile, cache: Path) -> Backbone:
+    """Return the backbone with `weights`; convert it if it is not cached.
 
-    Raises JobError `base_weights_unavailable` or `base_weights_invalid`, OSError when the cache fails.
+    Raises JobError `base_weights_invalid`, OSError when the cache fails.
     """
-    found = find_weights(base_weights)
-    if found is None:
-        _in_own_process(download)
-        found = find_weights(base_weights)
-        if found is None:  # Keras downloads into the temporary folder where its own cannot be written
-            raise not_kept()
-    folder = cache / "backbones" / _key(found)
-    return _read(folder) or _convert_into(folder, found)
+    folder = cache / "backbones" / _key(weights)
+    return _read(folder) or _convert_into(folder, weights)
 
 
 def _key(weights: WeightsFile) -> str:
-    parts = [str(FORMAT), weights.sha256, *(version(name) for name in CONVERTERS)]
+    parts = [str(FORMAT), weights.architecture.name, weights.sha256, *(version(name) for name in CONVERTERS)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -53,31 +50,34 @@ def _convert_into(folder: Path, weights: WeightsFile) -> Backbone:
         unfinished = folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        _in_own_process(_convert, weights, unfinished)
+        _convert(weights, unfinished)
         (unfinished / CHECKSUMS).write_text(json.dumps(_checksums(unfinished), indent=2))
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
         return Backbone.read(folder)
 
 
-def _in_own_process(function, *arguments) -> None:  # type: ignore[no-untyped-def]
-    """Run `function` in a process of its own, whose end frees TensorFlow's memory."""
+def _convert(weights: WeightsFile, folder: Path) -> None:
+    """Convert in a process of its own, whose end frees TensorFlow's memory."""
+    layers: Layers | None = None
+    if weights.path is not None:
+        try:
+            layers = read_layers(weights.architecture, weights.path)
+        except (ValueError, OSError) as error:
+            raise unusable(weights, error) from error
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=die_with_parent, initargs=(os.getpid(),)) as process:
-        process.submit(function, *arguments).result()
+        process.submit(_convert_here, weights.architecture.name, layers, weights.name, folder).result()
 
 
-def _convert(weights: WeightsFile, folder: Path) -> None:
+def _convert_here(architecture: str, layers: Layers | None, name: str, folder: Path) -> None:
     # Random weights are scaled by what the network computes: on one thread, that is the same on every machine.
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     from worker.backbone.conversion import convert
-    from worker.backbone.network import load_layers_from_keras
+    from worker.backbone.random_layers import random_layers
 
-    try:
-        layers = load_layers_from_keras(None if weights.path is None else str(weights.path))
-    except (ValueError, OSError, KeyError) as error:
-        raise unusable(weights, error) from error
-    convert(layers, weights.name, folder)
+    chosen = ARCHITECTURES[architecture]
+    convert(chosen, layers or random_layers(chosen), name, folder)
 
 
 def _read(folder: Path) -> Backbone | None:
@@ -86,7 +86,7 @@ def _read(folder: Path) -> Backbone | None:
         if json.loads((folder / CHECKSUMS).read_text()) != _checksums(folder):
             return None
         return Backbone.read(folder)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -99,5 +99,8 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    # To fill the cache of a container image: python -m worker.backbone.cache BASE_WEIGHTS CACHE_PATH
-    cached_backbone(sys.argv[1], Path(sys.argv[2]))
+    # To fill the cache of a container image: python -m worker.backbone.cache BACKBONE BASE_WEIGHTS CACHE_PATH
+    from worker.backbone.choose import choose_backbone
+
+    kept_in = Path(sys.argv[3])
+    cached_backbone(choose_backbone(sys.argv[1], sys.argv[2], None, kept_in).weights, kept_in)

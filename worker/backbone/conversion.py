@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays, digest, in_engine_order
+from worker.backbone.architecture import Architecture
 from worker.backbone.backbone import BackboneFacts, write_backbone
+from worker.backbone.layers import Layer, Layers, Weights, arrays, digest, in_engine_order
 from worker.backbone.network import as_tensors, run_tail, run_trunk
 from worker.backbone.template import PLACEHOLDER_PRODUCTS, Template, fill_engine
 from worker.backbone.tfjs_converter import import_converter
 from worker.photos.decode import SIDE
 
 
-def convert(layers: Layers, name: str, folder: Path) -> None:
+def convert(architecture: Architecture, layers: Layers, name: str, folder: Path) -> None:
     """Convert `layers`, whose weights are called `name`, and write the files that `Backbone` reads into `folder`."""
-    stand_ins, head = _stand_ins(layers)
-    engine, template = _engine(stand_ins), _template(stand_ins, head)
+    stand_ins, head = _stand_ins(architecture)
+    engine, template = _engine(architecture, stand_ins), _template(architecture, stand_ins, head)
     slots = _find_slots(template, stand_ins | {"head": head})
     offsets = _find_offsets(engine, stand_ins)
     values = arrays(layers)
@@ -31,32 +32,30 @@ def convert(layers: Layers, name: str, folder: Path) -> None:
             {slots[each]: array for each, array in values.items()}, products=PLACEHOLDER_PRODUCTS
         ),
         layers,
-        BackboneFacts(weights=name, weights_sha256=digest(layers), slots=slots, offsets=offsets),
+        BackboneFacts(architecture.name, name, digest(layers), slots, offsets),
     )
 
 
-def _stand_ins(layers: Layers) -> tuple[Layers, Layer]:
-    """Random layers of the same shapes, and a random head: the converters rename all weights, and random ones are
+def _stand_ins(architecture: Architecture) -> tuple[Layers, Layer]:
+    """Random layers, and a random head: the converters rename all weights, and random ones are
     sure to be found again by their values."""
     random = np.random.default_rng(0)
 
     def draw(*shape: int) -> Weights:
         return random.normal(size=shape).astype(np.float32)
 
-    drawn = {
-        name: Layer(draw(*layer.kernel.shape), draw(*layer.bias.shape)) for name, layer in layers.items()
-    }
-    return drawn, Layer(draw(FEATURES, PLACEHOLDER_PRODUCTS), draw(PLACEHOLDER_PRODUCTS))
+    drawn = {name: Layer(draw(*shape), draw(shape[-1])) for name, shape in architecture.shapes.items()}
+    return drawn, Layer(draw(architecture.features, PLACEHOLDER_PRODUCTS), draw(PLACEHOLDER_PRODUCTS))
 
 
-def _engine(layers: Layers) -> bytes:
+def _engine(architecture: Architecture, layers: Layers) -> bytes:
     """The LiteRT model for one view: input float32 with values 0 to 255, outputs features and the tail's input."""
     tensors = as_tensors(layers)
 
     @tf.function(input_signature=[tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32, name="photo")])
     def forward(photo: tf.Tensor) -> dict[str, tf.Tensor]:
-        tail_input = run_trunk(tensors, photo)
-        return {"features": run_tail(tensors, tail_input), "tail_input": tail_input}
+        tail_input = run_trunk(architecture, tensors, photo)
+        return {"features": run_tail(architecture, tensors, tail_input), "tail_input": tail_input}
 
     with tempfile.TemporaryDirectory() as folder:
         module = tf.Module()
@@ -65,13 +64,15 @@ def _engine(layers: Layers) -> bytes:
     return model
 
 
-def _template(layers: Layers, head: Layer) -> Template:
+def _template(architecture: Architecture, layers: Layers, head: Layer) -> Template:
     """The whole graph for TensorFlow.js, from RGB pixels to probabilities."""
     tensors = as_tensors(layers)
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32, name="photo")])
     def predict(photo: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = run_tail(tensors, run_trunk(tensors, photo)) @ head.kernel + head.bias
+        logits = (
+            run_tail(architecture, tensors, run_trunk(architecture, tensors, photo)) @ head.kernel + head.bias
+        )
         return {"probabilities": tf.nn.softmax(logits)}
 
     with tempfile.TemporaryDirectory() as saved, tempfile.TemporaryDirectory() as converted:

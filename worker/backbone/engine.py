@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from worker.backbone.architecture import FEATURES, TAIL_INPUT
 from worker.backbone.backbone import Backbone
 
 Views = npt.NDArray[np.uint8]
@@ -17,7 +16,7 @@ Views = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Forward:
-    """For each view: features float16 `[views, 2816]` and the tail's inputs float16 `[views, 14, 14, 96]`."""
+    """For each view: features float16 `[views, features]` and the tail's inputs float16 `[views, *tail_input]`."""
 
     features: npt.NDArray[np.float16]
     tail_inputs: npt.NDArray[np.float16]
@@ -47,10 +46,11 @@ def litert_engine(backbone: Backbone) -> Engine:
     """LiteRT with XNNPACK on one thread, one view at a time: two such engines in parallel are faster than one with
     two threads, and than batches."""
     run = Interpreter(str(backbone.engine), num_threads=1).get_signature_runner()
+    architecture = backbone.architecture
 
     def forward(views: Views) -> Forward:
-        features = np.empty((len(views), FEATURES), np.float16)
-        tail_inputs = np.empty((len(views), *TAIL_INPUT), np.float16)
+        features = np.empty((len(views), architecture.features), np.float16)
+        tail_inputs = np.empty((len(views), *architecture.tail_input), np.float16)
         for index, view in enumerate(views):
             outputs = run(photo=view[None].astype(np.float32))
             features[index], tail_inputs[index] = outputs["features"][0], outputs["tail_input"][0]
@@ -65,12 +65,12 @@ def tensorflow_engine(backbone: Backbone) -> Engine:
 
     from worker.backbone.network import as_tensors, run_tail, run_trunk
 
-    tensors = as_tensors(backbone.layers)
+    architecture, tensors = backbone.architecture, as_tensors(backbone.layers)
 
     @tf.function(reduce_retracing=True)
     def run(views: Any) -> tuple[Any, Any]:
-        tail_inputs = run_trunk(tensors, tf.cast(views, tf.float32))
-        return run_tail(tensors, tail_inputs), tail_inputs
+        tail_inputs = run_trunk(architecture, tensors, tf.cast(views, tf.float32))
+        return run_tail(architecture, tensors, tail_inputs), tail_inputs
 
     def forward(views: Views) -> Forward:
         return Forward(*(output.numpy().astype(np.float16) for output in run(views)))

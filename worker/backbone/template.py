@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbone.architecture import Weights, in_engine_order
+from worker.backbone.layers import Weights, in_engine_order
 
 PLACEHOLDER_PRODUCTS = 3
 MODEL = "model.json"

@@ -1,75 +1,116 @@
-"""Finds and downloads the file with the backbone's weights."""
+"""Finds the file with an architecture's weights: in a Python package, in Keras's cache, in our own, or by a path."""
 
 import hashlib
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from worker.backbone.architecture import NAME
+from worker.backbone.architecture import Architecture
+from worker.backbone.architectures import ARCHITECTURES
 from worker.errors import ErrorCode, JobError
-from worker.photos.decode import SIDE
 
-IMAGENET, RANDOM = "imagenet", "random"
-FILE_NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-SUPPLY = (
-    f"Set BASE_WEIGHTS to the path of {FILE_NAME}, the file that keras.applications.MobileNetV2 downloads, "
-    f"or put it into $KERAS_HOME/models."
-)
+IMAGENET: Final = "imagenet"
+RANDOM: Final = "random"
+"""The values of BASE_WEIGHTS that are no path."""
+
+KINDS: Final = {b"\x89HDF": ".h5", b"\x80": ".pth"}
+"""The first bytes of files with weights, and how the names of such files end."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file; `path` is `None` for random weights, `sha256` identifies the content."""
+    """A file with weights of `architecture`; `path` is `None` for random weights, `sha256` identifies the content."""
 
+    architecture: Architecture
     name: str
     path: Path | None
     sha256: str
 
 
-def find_weights(base_weights: str) -> WeightsFile | None:
-    """Find the weights file; return `None` for ImageNet's where it is not downloaded yet.
+def pretrained_weights(architecture: Architecture, cache: Path) -> WeightsFile | None:
+    """The file that its publisher made, where it is on this machine; a file of that name with another content is not.
 
-    Raises JobError `base_weights_unavailable` where BASE_WEIGHTS names no file, OSError where it cannot be read.
+    `cache` is CACHE_PATH. Raises JobError `base_weights_invalid` where a package's file was changed.
     """
-    if base_weights == RANDOM:
-        return WeightsFile(RANDOM, None, RANDOM)
-    path = _downloaded() if base_weights == IMAGENET else Path(base_weights)
-    if path.is_file():
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return WeightsFile(path.name, path, sha256)
-    if base_weights == IMAGENET:
+    pretrained = architecture.pretrained
+    for path in _places(architecture, cache):
+        if path.is_file():
+            sha256 = _sha256(path)
+            if sha256 == pretrained.sha256:
+                return WeightsFile(architecture, path.name, path, sha256)
+            if pretrained.package:
+                raise JobError(
+                    ErrorCode.BASE_WEIGHTS_INVALID,
+                    f"{path} is not the file that was published: its SHA-256 is {sha256}. Install the package "
+                    f"{pretrained.package} again.",
+                )
+    return None
+
+
+def own_weights(architecture: Architecture, path: Path) -> WeightsFile:
+    """The file that BASE_WEIGHTS names. Raises JobError `base_weights_unavailable`, OSError where it cannot be read."""
+    if not path.is_file():
+        raise JobError(
+            ErrorCode.BASE_WEIGHTS_UNAVAILABLE,
+            f"BASE_WEIGHTS names {path}, where there is no file. {how_to_supply(architecture)}",
+        )
+    return WeightsFile(architecture, path.name, path, _sha256(path))
+
+
+def random_weights(architecture: Architecture) -> WeightsFile:
+    return WeightsFile(architecture, RANDOM, None, RANDOM)
+
+
+def architecture_of(path: Path) -> Architecture | None:
+    """The first architecture whose weights are published in a file of the kind at `path`; `None` for another kind or
+    where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
         return None
-    raise JobError(
-        ErrorCode.BASE_WEIGHTS_UNAVAILABLE, f"BASE_WEIGHTS names {path}, where there is no file. {SUPPLY}"
+    endings = [ending for first, ending in KINDS.items() if start.startswith(first)]
+    return next(
+        (each for each in ARCHITECTURES.values() if each.pretrained.file.endswith(tuple(endings))), None
     )
 
 
-def download() -> None:
-    """Have Keras download ImageNet's weights. Raises JobError `base_weights_unavailable`."""
-    import keras
-
-    try:
-        keras.applications.MobileNetV2(include_top=False, input_shape=(SIDE, SIDE, 3))
-    except Exception as error:  # Keras raises a bare Exception when a download fails
-        raise JobError(
-            ErrorCode.BASE_WEIGHTS_UNAVAILABLE,
-            f"The ImageNet weights are not in Keras's cache and could not be downloaded. {SUPPLY}",
-        ) from error
+def downloaded_to(architecture: Architecture, cache: Path) -> Path:
+    return cache / "weights" / architecture.pretrained.file
 
 
-def not_kept() -> JobError:
-    """The error for a download that Keras could not keep in its cache."""
-    return JobError(
-        ErrorCode.BASE_WEIGHTS_UNAVAILABLE,
-        f"Keras cannot write to {_downloaded().parent}, where the weights it downloads are looked for. {SUPPLY}",
+def how_to_supply(architecture: Architecture) -> str:
+    """What a person can do to supply the weights."""
+    pretrained = architecture.pretrained
+    if pretrained.package:
+        return f"Install the package {pretrained.package}, or set BACKBONE to auto."
+    return (
+        f"Set BASE_WEIGHTS to the path of {pretrained.file} ({pretrained.url}), or put the file into "
+        "$KERAS_HOME/models, or set BACKBONE to auto."
     )
 
 
 def unusable(weights: WeightsFile, error: Exception) -> JobError:
-    """The error for a file in which Keras found no such weights."""
-    text = f"{weights.path} does not hold the weights of {NAME} without its top ({error}). {SUPPLY}"
+    """The error for a file that does not hold the weights of its architecture."""
+    text = (
+        f"{weights.path} does not hold the weights of {weights.architecture.title}: {error}. "
+        f"{how_to_supply(weights.architecture)}"
+    )
     return JobError(ErrorCode.BASE_WEIGHTS_INVALID, text)
 
 
-def _downloaded() -> Path:
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / FILE_NAME
+def _places(architecture: Architecture, cache: Path) -> list[Path]:
+    pretrained = architecture.pretrained
+    if not pretrained.package:
+        keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        return [keras / "models" / pretrained.file, downloaded_to(architecture, cache)]
+    # The package is looked up, not imported: nothing of it runs.
+    spec = importlib.util.find_spec(pretrained.package)
+    return [Path(folder) / pretrained.file for folder in (spec and spec.submodule_search_locations) or ()]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

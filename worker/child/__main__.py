@@ -3,12 +3,14 @@
 The trained model stays in memory until the input ends, in case the decision about it must be made again.
 """
 
+import asyncio
 import os
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,10 +31,11 @@ from worker.child.messages import (
     encode,
 )
 from worker.errors import FULL, ErrorCode, JobError, code_of
-from worker.job.job import Job
+from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
 from worker.job.progress import Notify
 from worker.lifeline import die_with_parent
+from worker.registry.models import active
 
 
 def main() -> None:
@@ -62,8 +65,13 @@ def _prepare(imports: bool) -> Ready | Failed:
     started = time.monotonic()
     try:
         from worker.backbone.cache import cached_backbone
+        from worker.backbone.choose import choose_backbone
+        from worker.pipeline.active_backbone import active_backbone
 
-        cached_backbone(os.environ["BASE_WEIGHTS"], Path(os.environ["CACHE_PATH"]))
+        cache = Path(os.environ["CACHE_PATH"])
+        before = active_backbone(asyncio.run(_active_model()))
+        chosen = choose_backbone(os.environ["BACKBONE"], os.environ["BASE_WEIGHTS"], before, cache)
+        cached_backbone(chosen.weights, cache)
     except JobError as error:
         return Failed(error.code, error.message)
     except OSError as error:
@@ -72,6 +80,16 @@ def _prepare(imports: bool) -> Ready | Failed:
         from worker.pipeline import conclude, pipeline  # noqa: F401
         from worker.training import fine_tune  # noqa: F401
     return Ready(round(time.monotonic() - started, 3))
+
+
+async def _active_model() -> ActiveModel | None:
+    """`None` also where the database does not say: then the job chooses the backbone."""
+    with suppress(psycopg.Error):
+        connecting = psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], connect_timeout=10)
+        async with await connecting as connection:
+            if model := await active(connection):
+                return ActiveModel(model.version, Path(os.environ["OUTPUT_PATH"]) / model.version)
+    return None
 
 
 def _claim_stdout() -> BinaryIO:

@@ -103,6 +103,7 @@ class Attempt:
             started_at=self.claim.started_at,
             options=options,
             storage=self.settings.storage_path.absolute(),
+            backbone=self.settings.backbone,
             base_weights=self.settings.base_weights,
             cache=self.settings.cache_path,
             feature_store_mb=self.settings.feature_store_mb,

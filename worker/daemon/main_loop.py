@@ -175,8 +175,10 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
 async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
     environment = {
         "DATABASE_URL": settings.database_url,
+        "BACKBONE": settings.backbone,
         "BASE_WEIGHTS": settings.base_weights,
         "CACHE_PATH": str(settings.cache_path),
+        "OUTPUT_PATH": str(settings.output_path.absolute()),
     }
     children = Children(environment, settings.warm_standby, log)
     async with Database(settings.database_url) as database:
@@ -187,6 +189,7 @@ async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
             Event.WORKER_STARTED,
             storage_path=str(settings.storage_path),
             output_path=str(settings.output_path),
+            backbone=settings.backbone,
             base_weights=settings.base_weights,
             lease_seconds=settings.lease_seconds,
         )

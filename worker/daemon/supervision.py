@@ -16,6 +16,7 @@ from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
 from worker.job.progress import (
     Advanced,
+    BackboneChosen,
     EpochFinished,
     FeaturesReady,
     ModelChosen,
@@ -33,6 +34,7 @@ LOGGED: dict[type[Message], Event] = {
     StageStarted: Event.STAGE_STARTED,
     StageFinished: Event.STAGE_FINISHED,
     EpochFinished: Event.EPOCH_FINISHED,
+    BackboneChosen: Event.BACKBONE_CHOSEN,
     FeaturesReady: Event.FEATURES_READY,
     ModelChosen: Event.MODEL_CHOSEN,
 }

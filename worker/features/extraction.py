@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbone.architecture import FEATURES, TAIL_INPUT
 from worker.backbone.backbone import FORMAT, Backbone
 from worker.backbone.engine import make_engine
 from worker.catalogue.dataset import Dataset
@@ -26,9 +25,6 @@ from worker.photos.facts import PhotoFacts, pack, photo_facts, unpack
 from worker.photos.file import read_photo
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
-SHAPES: dict[str, tuple[int, ...]] = {"features": (FEATURES,), "tail_inputs": TAIL_INPUT}
-"""The kept arrays of a view and their shapes; tail inputs only where the tail may be fine-tuned."""
-
 # Number of photos submitted to the threads at once.
 STEP = 256
 # Number of photos from whose time the duration of all is estimated.
@@ -39,8 +35,8 @@ View = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Extracted:
-    """For each photo of `dataset`: features float16 `[views, 2816]`, if kept, tail inputs float16
-    `[views, 14, 14, 96]`, and facts. `computed` is the number of views that were not in the store."""
+    """For each photo of `dataset`: features float16 `[views, features]`, if kept, tail inputs float16
+    `[views, *tail_input]`, and facts. `computed` is the number of views that were not in the store."""
 
     dataset: Dataset
     features: Scratch
@@ -61,8 +57,11 @@ class Extractor:
     """Extracts features on all cores; makes one engine for each thread."""
 
     def __init__(self, backbone: Backbone, store: FeatureStore, keep_tail_inputs: bool) -> None:
+        """`keep_tail_inputs` where the tail may be fine-tuned."""
         self._backbone, self._store = backbone, store
-        self._kinds = tuple(SHAPES) if keep_tail_inputs else ("features",)
+        architecture = backbone.architecture
+        shapes: dict[str, tuple[int, ...]] = {"features": (architecture.features,)}
+        self._shapes = shapes | ({"tail_inputs": architecture.tail_input} if keep_tail_inputs else {})
         self._mine = local()
 
     def extract(
@@ -73,7 +72,9 @@ class Extractor:
         Raises JobError as `PhotoSet.require_usable` does, OSError when storage or the disk fails.
         """
         count = len(dataset.photos)
-        scratch = {kind: Scratch(count, (len(views), *SHAPES[kind]), np.float16) for kind in self._kinds}
+        scratch = {
+            kind: Scratch(count, (len(views), *shape), np.float16) for kind, shape in self._shapes.items()
+        }
         unusable: dict[int, SkipReason] = {}
         facts: list[PhotoFacts] = []
         computed = 0
@@ -148,7 +149,7 @@ class Extractor:
                 np.stack([augmentation.make_view(opened, sha256, name) for name in missing])
             )
             for row, name in enumerate(missing):
-                view = {kind: getattr(outcome, kind)[row] for kind in self._kinds}
+                view = {kind: getattr(outcome, kind)[row] for kind in self._shapes}
                 if unchanged:
                     self._write(sha256, name, view)
                 found[name] = view
@@ -156,7 +157,7 @@ class Extractor:
 
     def _read(self, sha256: str, name: str) -> View | None:
         view: View = {}
-        for kind in self._kinds:
+        for kind in self._shapes:
             entry = self._store.read(self._key(sha256, name, kind))
             if entry is None:
                 return None

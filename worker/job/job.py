@@ -27,6 +27,7 @@ class Job:
     started_at: datetime
     options: Options
     storage: Path
+    backbone: str
     base_weights: str
     cache: Path
     feature_store_mb: int

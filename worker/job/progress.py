@@ -78,6 +78,15 @@ class EpochFinished:
 
 
 @dataclass(frozen=True)
+class BackboneChosen:
+    """The name of the backbone's architecture, that of its weights, and the reason for people."""
+
+    backbone: str
+    weights: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class FeaturesReady:
     """Numbers of photos, of their views, and of computed views; the others were in the store."""
 
@@ -102,5 +111,14 @@ class PhotoSkipped:
     reason: str
 
 
-Update = StageStarted | StageFinished | Advanced | EpochFinished | FeaturesReady | ModelChosen | PhotoSkipped
+Update = (
+    StageStarted
+    | StageFinished
+    | Advanced
+    | EpochFinished
+    | BackboneChosen
+    | FeaturesReady
+    | ModelChosen
+    | PhotoSkipped
+)
 Notify = Callable[[Update], None]

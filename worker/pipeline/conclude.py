@@ -129,6 +129,7 @@ def _describe(
         views=candidate.views,
         fingerprint=candidate.fingerprint,
         backbone=candidate.backbone.facts,
+        backbone_reason=candidate.backbone_reason,
         score_node=candidate.backbone.template.logits,
         method=trained.method,
         reason=trained.reason,

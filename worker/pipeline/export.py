@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from worker.backbone.architecture import Layer
 from worker.backbone.backbone import Backbone
+from worker.backbone.layers import Layer
 from worker.training.model import Model
 
 PUBLISHED_FLOAT: Final = np.float16

@@ -10,6 +10,7 @@ import numpy as np
 
 from worker.backbone.backbone import Backbone
 from worker.backbone.cache import cached_backbone
+from worker.backbone.choose import choose_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
     CataloguePhoto,
@@ -23,8 +24,9 @@ from worker.features.extraction import Extracted, Extractor
 from worker.features.store import FeatureStore
 from worker.job.job import Job
 from worker.job.outcome import Unchanged
-from worker.job.progress import FeaturesReady, ModelChosen, Notify, Phase, PhotoSkipped, Stage
+from worker.job.progress import BackboneChosen, FeaturesReady, ModelChosen, Notify, Phase, PhotoSkipped, Stage
 from worker.photos.augmentation import WHOLE, view_names
+from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.compare import HELD_OUT_FOLDER
 from worker.pipeline.estimates import job_seconds
 from worker.pipeline.export import export
@@ -51,6 +53,7 @@ class Candidate:
     job: Job
     backbone: Backbone
     extracted: Extracted
+    backbone_reason: str
     negatives: int
     skipped: tuple[SkippedPhoto, ...]
     trained: Trained
@@ -84,7 +87,9 @@ def train_model(
         dataset, negatives = _read_photos(photo_set, negative_set, tracker)
 
     with tracker.stage(Stage.BUILD_MODEL, "Building the model"):
-        backbone = cached_backbone(job.base_weights, job.cache)
+        chosen = choose_backbone(job.backbone, job.base_weights, active_backbone(job.active), job.cache)
+        backbone = cached_backbone(chosen.weights, job.cache)
+        notify(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, chosen.reason))
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
             return Unchanged(job.active.version)
@@ -101,7 +106,7 @@ def train_model(
         trained = train(
             extracted,
             other,
-            backbone.layers,
+            backbone,
             epochs=epochs,
             seed=options.seed,
             budget=budget,
@@ -117,7 +122,18 @@ def train_model(
     took = timedelta(seconds=time.monotonic() - clock)
     negatives_used = len(other.dataset.photos) if other else 0
     return Candidate(
-        job, backbone, extracted, negatives_used, skipped, trained, views, made_of, record, tracker, took
+        job,
+        backbone,
+        extracted,
+        chosen.reason,
+        negatives_used,
+        skipped,
+        trained,
+        views,
+        made_of,
+        record,
+        tracker,
+        took,
     )
 
 

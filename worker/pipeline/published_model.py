@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from worker.arrays import softmax
-from worker.backbone.architecture import FEATURES, Weights, arrays
 from worker.backbone.backbone import Backbone
+from worker.backbone.layers import Weights, arrays
 from worker.backbone.template import MODEL, Stored, Template, fill_engine
 from worker.registry.folder import METADATA
 from worker.training.heads import Head
@@ -28,6 +28,7 @@ class PublishedModel:
 
     labels: tuple[str, ...]
     head: Head
+    _features: int
     _engine: bytes = field(repr=False)
 
     def predictor(self) -> Predictor:
@@ -35,7 +36,7 @@ class PublishedModel:
         run = Interpreter(model_content=self._engine, num_threads=1).get_signature_runner()
 
         def predict(photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-            features = np.empty((len(photos), FEATURES), np.float32)
+            features = np.empty((len(photos), self._features), np.float32)
             for index, photo in enumerate(photos):
                 features[index] = run(photo=photo[None].astype(np.float32))["features"][0]
             return softmax(self.head.logits(features))
@@ -56,15 +57,16 @@ def read_published(folder: Path, backbone: Backbone) -> PublishedModel:
         weights = _read_weights(folder, backbone)
         labels = _labels(metadata)
         kernel, bias = weights.pop("head/kernel"), weights.pop("head/bias").ravel()
-        if kernel.shape != (FEATURES, len(bias)) or len(bias) != len(labels):
+        features = backbone.architecture.features
+        if kernel.shape != (features, len(bias)) or len(bias) != len(labels):
             raise ValueError(
                 f"{METADATA} has {len(labels)} labels, and the weights of {MODEL} are for {len(bias)} outputs "
-                f"of {FEATURES} features, of shape {kernel.shape}"
+                f"of {features} features, of shape {kernel.shape}"
             )
     except ValueError as error:
         raise ValueError(f"The published model in {folder} cannot be run: {error}.") from error
     engine = fill_engine(backbone.engine.read_bytes(), backbone.facts.offsets, weights)
-    return PublishedModel(labels, Head(kernel, bias), engine)
+    return PublishedModel(labels, Head(kernel, bias), features, engine)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.backbone.backbone import BackboneFacts
+from worker.backbone.weights import RANDOM
 from worker.catalogue.photo_files import Product, SkippedPhoto
 from worker.evaluation.metrics import Evaluation
 from worker.evaluation.thresholds import Rejection
@@ -53,6 +54,7 @@ class ModelDescription:
     views: int
     fingerprint: str
     backbone: BackboneFacts
+    backbone_reason: str
     score_node: str
     method: str
     reason: str
@@ -64,6 +66,11 @@ class ModelDescription:
     suspects: tuple[Picture, ...]
     epochs: tuple[EpochFinished, ...]
     stages: tuple[tuple[Stage, float], ...]
+
+    @property
+    def recognises_nothing(self) -> bool:
+        """Whether its backbone has random weights."""
+        return self.backbone.weights == RANDOM
 
     @property
     def skipped_by_reason(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version as installed
 from typing import Final
 
-from worker.backbone.architecture import NAME
+from worker.backbone.architectures import ARCHITECTURES
 from worker.evaluation.metrics import as_json
 from worker.evaluation.thresholds import Rejection
 from worker.photos.decode import PREPARATION
@@ -58,7 +58,9 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
             },
         },
         "backbone": {
-            "name": NAME,
+            "architecture": model.backbone.architecture,
+            "name": ARCHITECTURES[model.backbone.architecture].title,
+            "reason": model.backbone_reason,
             "weights": model.backbone.weights,
             "weights_sha256": model.backbone.weights_sha256,
         },

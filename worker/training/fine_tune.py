@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from worker.arrays import Floats, Indices, Labels
-from worker.backbone.architecture import FEATURES, TAIL, Layer, Layers
+from worker.backbone.architecture import Architecture
+from worker.backbone.layers import Layer, Layers
 from worker.backbone.network import run_tail
 from worker.features.scratch import Scratch
 from worker.training.heads import Head
@@ -65,15 +66,18 @@ class Tuner:
     their gradients are added up in one order.
     """
 
-    def __init__(self, tail: Layers, tail_inputs: Scratch, labels: Labels) -> None:
-        self._tail = {name: tail[name] for name in TAIL}
+    def __init__(
+        self, architecture: Architecture, layers: Layers, tail_inputs: Scratch, labels: Labels
+    ) -> None:
+        self._architecture = architecture
+        self._tail = {name: layers[name] for name in architecture.tail}
         self._tail_inputs = tail_inputs
         self._labels = labels
         self._products = int(labels.max()) + 1
         self._layers = {
             name: (tf.Variable(layer.kernel), tf.Variable(layer.bias)) for name, layer in self._tail.items()
         }
-        self._kernel = tf.Variable(np.zeros((FEATURES, self._products), np.float32))
+        self._kernel = tf.Variable(np.zeros((architecture.features, self._products), np.float32))
         self._bias = tf.Variable(np.zeros(self._products, np.float32))
         self._log_frequency = tf.Variable(np.zeros(self._products, np.float32), trainable=False)
         self._learning = [
@@ -140,9 +144,9 @@ class Tuner:
         return Tuned(trained, Head(self._kernel.numpy() * FEATURE_SCALE, self._bias.numpy()), epochs)
 
     def features(self, tail_inputs: Scratch, indices: Indices) -> Floats:
-        """Features float32 `[len(indices), 2816]` of whole photos, by the tail that was trained last."""
+        """Features float32 `[len(indices), features]` of whole photos, by the tail that was trained last."""
         if not len(indices):
-            return np.zeros((0, FEATURES), np.float32)
+            return np.zeros((0, self._architecture.features), np.float32)
         whole = np.zeros(BATCH, np.int64)
         # The last batch is filled up with the first photos: every batch has the same towers.
         batches = np.resize(indices, (-(-len(indices) // BATCH), BATCH))
@@ -165,7 +169,7 @@ class Tuner:
             optimizer.learning_rate.assign(rate * (1 + np.cos(np.pi * share_done)) / 2)
 
     def _run_tail(self, tail_inputs: tf.Tensor) -> tf.Tensor:
-        return run_tail(self._layers, tf.cast(tail_inputs, tf.float32))
+        return run_tail(self._architecture, self._layers, tf.cast(tail_inputs, tf.float32))
 
     def _features_of_batch(self, tail_inputs: tf.Tensor) -> tf.Tensor:
         return tf.concat([self._tower_features(part) for part in tf.split(tail_inputs, TOWERS)], 0)

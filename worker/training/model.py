@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.backbone.architecture import Layers
+from worker.backbone.layers import Layers
 from worker.training.heads import Head
 
 

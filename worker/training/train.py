@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from worker.arrays import Floats, Indices, Labels, Mask
-from worker.backbone.architecture import FEATURES, Layers
+from worker.backbone.backbone import Backbone
 from worker.catalogue.photo_files import Product
 from worker.evaluation.thresholds import Rejection, choose_thresholds
 from worker.features.extraction import Extracted
@@ -79,7 +79,7 @@ class _Split:
 def train(
     extracted: Extracted,
     negatives: Extracted | None,
-    tail: Layers,
+    backbone: Backbone,
     *,
     epochs: int,
     seed: int,
@@ -97,7 +97,7 @@ def train(
         extracted.features,
         split.labels,
         split.folds,
-        _first_views(negatives),
+        _first_views(negatives, backbone.architecture.features),
         lambda share: step(Phase.HEAD, share),
     )
     if extracted.tail_inputs is None:
@@ -111,7 +111,7 @@ def train(
     # TensorFlow takes seconds to import, and a head alone does without it.
     from worker.training.fine_tune import Tuner
 
-    tuner = Tuner(tail, extracted.tail_inputs, split.labels)
+    tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, split.labels)
     tuning = _FineTuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
     return _fine_tune_unless_worse(tuning, split, known, chosen, head_alone, negatives, epochs, budget)
 
@@ -238,13 +238,13 @@ class _FineTuning:
 
     def _features_of(self, negatives: Extracted | None) -> Floats:
         if negatives is None or negatives.tail_inputs is None:
-            return np.zeros((0, FEATURES), np.float32)
+            return self.tuner.features(self.tail_inputs, np.zeros(0, np.int64))
         return self.tuner.features(negatives.tail_inputs, np.arange(len(negatives.tail_inputs)))
 
 
-def _first_views(negatives: Extracted | None) -> Floats:
+def _first_views(negatives: Extracted | None, features: int) -> Floats:
     if negatives is None:
-        return np.zeros((0, FEATURES), np.float32)
+        return np.zeros((0, features), np.float32)
     indices = np.arange(len(negatives.features))
     views: Floats = negatives.features.read_at(indices, np.zeros_like(indices)).astype(np.float32)
     return views
