@@ -93,6 +93,8 @@ class Chaos:
             self._losses.append(f"{left} jobs did not end within {DRAIN_SECONDS:g} s")
         self._look_after_staff()
         for worker in self._staff:
+            # Before that, the signal ends it as it ends any program.
+            worker.saw(Event.WORKER_STARTED)
             worker.signal(signal.SIGTERM)
         self._see_off(*self._staff)
         self._see_off(self.workers.start("run", "--until-idle"))
