@@ -3,7 +3,7 @@
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,25 @@ import numpy.typing as npt
 
 from worker.backbone.layers import Weights, in_engine_order
 
-PLACEHOLDER_PRODUCTS = 3
 MODEL = "model.json"
-OUTPUT = "probabilities"
+OUTPUT, SCORE_NODE = "probabilities", "score"
+"""The names of the graph's output nodes; only the first is in its signature, so that a prediction is one tensor."""
+
+PARTS = 4
+"""Of the out-of-distribution score."""
+
+HEAD = {"head/kernel": ("features", "products"), "head/bias": ("products",)}
+SCORE = {
+    "score/similarity": ("features", "one"),
+    "score/scale": ("products",),
+    "score/shift": ("products",),
+    "score/half_lengths": ("products",),
+    "score/basis": ("products", "rank"),
+    "score/weights": ("parts",),
+    "score/constant": ("one",),
+}
+"""The arrays that each model has of its own, and their axes."""
+
 SHARD_BYTES = 4 * 1024 * 1024
 
 Stored = npt.NDArray[Any]
@@ -43,10 +59,23 @@ class Template:
             raise ValueError(f"{path} and the weights that it names are not whole: {error}") from error
         return cls(model, {name: values for group in groups for name, values in group.items()})
 
+    def with_named_outputs(self) -> "Template":
+        """Return the same graph with output nodes called OUTPUT and SCORE_NODE, the latter not in the signature."""
+        model = copy.deepcopy(self.model)
+        outputs = model["signature"]["outputs"]
+        names = {_node_name(output["name"]): key for key, output in outputs.items()}
+        for node in model["modelTopology"]["node"]:
+            node["name"] = names.get(node["name"], node["name"])
+            if "input" in node:
+                node["input"] = [names.get(_node_name(tensor), tensor) for tensor in node["input"]]
+        outputs[OUTPUT]["name"] = f"{OUTPUT}:0"
+        del outputs[SCORE_NODE]
+        return Template(model, self.weights)
+
     def with_weights(self, replacing: Mapping[str, Weights], products: int) -> "Template":
         """Return the same graph with the values in `replacing` for its weights, and `products` outputs.
 
-        The head gets the shapes of its new values; all other shapes and all types stay. Raises ValueError for a
+        Weights whose number of values changes get the shape of the new ones; all types stay. Raises ValueError for a
         value that the weight's type cannot represent.
         """
         model = copy.deepcopy(self.model)
@@ -54,7 +83,7 @@ class Template:
         for name, values in replacing.items():
             stored = self.weights[name]
             cast = _cast(name, values, stored.dtype)
-            weights[name] = cast.reshape(stored.shape) if cast.size == stored.size else cast
+            weights[name] = _with_axes_of(stored, cast)
         shapes = {name: [int(size) for size in stored.shape] for name, stored in weights.items()}
         for group in model["weightsManifest"]:
             for entry in group["weights"]:
@@ -66,14 +95,15 @@ class Template:
         model["signature"]["outputs"][OUTPUT]["tensorShape"]["dim"][-1]["size"] = str(products)
         return Template(model, weights)
 
-    def with_float_type(self, float_type: type[np.floating]) -> "Template":
-        """Return the same graph with float weights stored as `float_type`; clients still compute in float32.
+    def with_float_type(self, float_type: type[np.floating], exact: Collection[str] = ()) -> "Template":
+        """Return the same graph with float weights stored as `float_type`, but for those with names in `exact`;
+        clients still compute in float32.
 
         Raises ValueError for a value that the type cannot represent.
         """
         weights = {
             name: _cast(name, stored, np.dtype(float_type))
-            if np.issubdtype(stored.dtype, np.floating)
+            if np.issubdtype(stored.dtype, np.floating) and name not in exact
             else stored
             for name, stored in self.weights.items()
         }
@@ -82,7 +112,7 @@ class Template:
         for group in model["weightsManifest"]:
             for entry in group["weights"]:
                 entry.pop("quantization", None)
-                if entry["dtype"] == "float32" and float_type is not np.float32:
+                if entry["dtype"] == "float32" and weights[entry["name"]].dtype != np.float32:
                     entry |= quantization
         return Template(model, weights)
 
@@ -105,14 +135,6 @@ class Template:
             elif names[here] != there:
                 raise ValueError(f"its {there} and its {names[here]} both stand for this worker's {here}")
         return names
-
-    @property
-    def logits(self) -> str:
-        """The name of the node with the logits, the input of the softmax."""
-        nodes, name = self._nodes(), self._output()
-        while nodes[name]["op"] != "Softmax":
-            [name] = _inputs(nodes[name])
-        return _inputs(nodes[name])[0]
 
     def write(self, folder: Path) -> None:
         """Write `model.json` and `group1-shard*.bin` into `folder`."""
@@ -139,6 +161,15 @@ def fill_engine(engine: bytes, offsets: Mapping[str, int], values: Mapping[str, 
         data = in_engine_order(array).astype(np.float32).tobytes()
         filled[offsets[name] : offsets[name] + len(data)] = data
     return bytes(filled)
+
+
+def _with_axes_of(stored: Stored, values: Stored) -> Stored:
+    """The values with as many axes as `stored` has: the converters add axes of length 1."""
+    if values.ndim == stored.ndim:
+        return values
+    if values.size == stored.size:
+        return values.reshape(stored.shape)
+    return values.reshape((1,) * (stored.ndim - values.ndim) + values.shape)
 
 
 def _cast(name: str, values: Stored, dtype: np.dtype[Any]) -> Stored:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from worker.photos.colour_profile import in_srgb
 from worker.photos.file import read_photo, too_large
 from worker.photos.formats import FORMATS, is_other_image, is_supported
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
@@ -25,7 +26,7 @@ PREPARATION: Final[dict[str, object]] = {
     "frame": "first (primary picture of HEIC, first frame of GIF, WebP, AVIF and APNG)",
     "orientation": "upright, as EXIF orientation says (in HEIC and AVIF: as irot and imir say)",
     "colour": "RGB",
-    "colour_profile": "ignored",
+    "colour_profile": "converted to sRGB (relative colorimetric); ignored where it is broken",
     "sixteen_bit": "high byte of each value",
     "transparency": "composited on white (255, 255, 255)",
     "width": SIDE,
@@ -65,6 +66,7 @@ class OpenPhoto:
 
     The shorter side of `detail` is that of the photo, or at least 2 * SIDE pixels; `width` and `height` are
     the upright picture's in the file. `taken` is EXIF's DateTimeOriginal, a dot and SubSecTimeOriginal, unchecked.
+    `broken_profile`: it has a colour profile, which could not be read and was ignored.
     """
 
     whole: Image.Image
@@ -72,6 +74,7 @@ class OpenPhoto:
     width: int
     height: int
     taken: str
+    broken_profile: bool
 
 
 def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
@@ -110,13 +113,14 @@ def _open(path: Path, data: bytes) -> OpenPhoto:
         with _one_large_at_a_time if pixels > _LARGE else nullcontext():
             image.load()
             orientation, taken = _read_exif(image)
-            whole, detail = _shrink(path, image)
+            coloured, broken_profile = in_srgb(image)
+            whole, detail = _shrink(path, coloured)
     # Turned last, where there are far fewer pixels; the result is the same.
     if (turn := _TRANSPOSE.get(orientation)) is not None:
         whole, detail = whole.transpose(turn), detail.transpose(turn)
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    return OpenPhoto(whole, detail, width, height, taken)
+    return OpenPhoto(whole, detail, width, height, taken, broken_profile)
 
 
 def _read_exif(image: Image.Image) -> tuple[int, str]:

@@ -44,6 +44,7 @@ DTYPES: Final = {
     "brightness": np.float64,
     "perceptual_hash": np.uint64,
     "taken_at": np.float64,
+    "broken_profile": np.bool_,
 }
 
 DEFINITION: Final[dict[str, object]] = {
@@ -74,6 +75,8 @@ class PhotoFacts:
 
     `taken_at` is the camera's clock, read as UTC, in seconds since 1970. Compare it only between photos of one
     camera. None where EXIF has no valid time.
+
+    `broken_profile`: its colour profile was ignored, because it could not be read.
     """
 
     width: int
@@ -82,6 +85,7 @@ class PhotoFacts:
     brightness: float
     perceptual_hash: int
     taken_at: float | None
+    broken_profile: bool = False
 
 
 def photo_facts(opened: OpenPhoto) -> PhotoFacts:
@@ -94,6 +98,7 @@ def photo_facts(opened: OpenPhoto) -> PhotoFacts:
         brightness=float(luma.mean()) / 255,
         perceptual_hash=_perceptual_hash(opened.whole),
         taken_at=_taken_at(opened.taken),
+        broken_profile=opened.broken_profile,
     )
 
 

@@ -9,15 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from worker.arrays import Indices, Labels
+from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.backbone import Backbone
+from worker.backbone.cache import cached_backbone
+from worker.backbone.weights import pretrained_weights
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
 from worker.cores import usable_cores
+from worker.errors import JobError
 from worker.evaluation.gate import compare
 from worker.job.job import ActiveModel
 from worker.job.promotion import Comparison
 from worker.photos.decode import decode_photo
 from worker.photos.unreadable import UnreadablePhoto
+from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.published_model import Predictor, PublishedModel, read_published
 from worker.registry.folder import METADATA
 
@@ -42,14 +47,16 @@ def compare_published(
     groups: Labels,
     held_out: Indices,
     backbone: Backbone,
+    cache: Path,
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
 
     The held-out models of both answer, to those photos at `held_out`, indices in `dataset`, that the active one has
     not trained on either, and that show products which both know. `groups` `[photos]` numbers the photos' groups.
+    `backbone` is the new model's; another one, that the active model has, is converted into `cache`, CACHE_PATH.
     Raises Incomparable.
     """
-    old, trained_on = _read_active(active, backbone)
+    old, trained_on = _read_active(active, _backbone_of(active, backbone, cache))
     new = read_published(folder / HELD_OUT_FOLDER, backbone)
     skus = [photo.product.sku for photo in dataset.photos]
     common = sorted(set(new.labels) & set(old.labels))
@@ -71,6 +78,22 @@ def compare_published(
     of_new, of_old = np.array([answer for answer in answers if answer], np.int64).T
     labels = np.array([common.index(skus[index]) for index in answered], np.int64)
     return compare(labels, of_new, of_old, groups[answered])
+
+
+def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path) -> Backbone:
+    """The active model's, of which only the architecture counts. Raises Incomparable."""
+    name = active_backbone(active)
+    if name == backbone.facts.architecture:
+        return backbone
+    if name not in ARCHITECTURES:
+        raise Incomparable(f"The active model {active.version} does not say which backbone it has.")
+    architecture = ARCHITECTURES[name]
+    try:
+        if weights := pretrained_weights(architecture, cache):
+            return cached_backbone(weights, cache)
+    except (JobError, OSError) as error:
+        raise Incomparable(f"{architecture.title}, the active model's backbone, failed: {error}") from error
+    raise Incomparable(f"{architecture.title}, the active model's backbone, has no weights on this machine.")
 
 
 def _read_active(active: ActiveModel, backbone: Backbone) -> tuple[PublishedModel, set[str]]:

@@ -84,6 +84,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
                 trained.groups.of,
                 trained.held_out,
                 candidate.backbone,
+                job.cache,
             )
     except Incomparable as error:
         incomparable = str(error)
@@ -124,13 +125,13 @@ def _describe(
         options=job.options,
         products=dataset.products,
         photos=len(dataset.photos),
+        broken_profiles=sum(facts.broken_profile for facts in candidate.extracted.facts),
         negatives=candidate.negatives,
         skipped=candidate.skipped,
         views=candidate.views,
         fingerprint=candidate.fingerprint,
         backbone=candidate.backbone.facts,
         backbone_reason=candidate.backbone_reason,
-        score_node=candidate.backbone.template.logits,
         method=trained.method,
         reason=trained.reason,
         evaluation=evaluation,

@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 
 from worker.backbone.backbone import Backbone
-from worker.backbone.layers import Layer
+from worker.backbone.layers import Weights, arrays
+from worker.backbone.template import SCORE
 from worker.training.model import Model
+from worker.training.scored_head import ScoredHead
 
 PUBLISHED_FLOAT: Final = np.float16
 """The type in which weights are stored in the published files; half the bytes of float32, and no accuracy lost."""
@@ -19,11 +21,25 @@ def export(backbone: Backbone, model: Model, folder: Path) -> None:
     The model's tail takes the place of the backbone's own where it was fine-tuned. Raises ValueError for weights
     that PUBLISHED_FLOAT cannot hold.
     """
-    replaced = (model.tail or {}) | {"head": Layer(model.head.kernel, model.head.bias)}
-    values = {
-        backbone.facts.slots[f"{name}/{part}"]: array
-        for name, layer in replaced.items()
-        for part, array in vars(layer).items()
+    slots = backbone.facts.slots
+    own = _arrays_of(model.head)
+    values = {slots[name]: array for name, array in (arrays(model.tail or {}) | own).items()}
+    graph = backbone.template.with_weights(values, products=len(model.head.head.bias))
+    # The score adds up large numbers of both signs, and its arrays are small.
+    graph.with_float_type(PUBLISHED_FLOAT, exact=[slots[name] for name in SCORE]).write(folder)
+
+
+def _arrays_of(head: ScoredHead) -> dict[str, Weights]:
+    """By the names in HEAD and SCORE."""
+    score = head.score
+    return {
+        "head/kernel": head.head.kernel,
+        "head/bias": head.head.bias,
+        "score/similarity": score.similarity[:, None],
+        "score/scale": score.scale,
+        "score/shift": score.shift,
+        "score/half_lengths": score.distances.half_lengths,
+        "score/basis": score.distances.basis,
+        "score/weights": score.score.weights,
+        "score/constant": np.array([score.score.constant], np.float32),
     }
-    graph = backbone.template.with_weights(values, products=len(model.head.bias))
-    graph.with_float_type(PUBLISHED_FLOAT).write(folder)

@@ -8,7 +8,7 @@ from worker.catalogue.dataset import Dataset
 from worker.photos.augmentation import DEFINITION as AUGMENTATION
 from worker.photos.decode import PREPARATION
 
-TRAINING = 1
+TRAINING = 2
 """Counts up when the same photos and options give another model than before."""
 
 

@@ -36,10 +36,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """`products` are in the order of the model's outputs; `photos` and `negatives` count those that trained it.
+    """`products` are in the order of the model's outputs; `photos` and `negatives` count those that trained it,
+    `broken_profiles` those photos whose colour profiles could not be read.
 
-    `rejection` is `None` where nothing was measured. `score_node` is the node of the graph that the score is read
-    from. `mistakes` and `suspects` are held-out photos, the worst first. `stages` has the seconds that each took.
+    `rejection` is `None` where nothing was measured. `mistakes` and `suspects` are held-out photos, the worst first.
+    `stages` has the seconds that each took.
     """
 
     version: str
@@ -49,13 +50,13 @@ class ModelDescription:
     options: Options
     products: tuple[Product, ...]
     photos: int
+    broken_profiles: int
     negatives: int
     skipped: tuple[SkippedPhoto, ...]
     views: int
     fingerprint: str
     backbone: BackboneFacts
     backbone_reason: str
-    score_node: str
     method: str
     reason: str
     evaluation: Evaluation

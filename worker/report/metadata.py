@@ -6,6 +6,7 @@ from importlib.metadata import version as installed
 from typing import Final
 
 from worker.backbone.architectures import ARCHITECTURES
+from worker.backbone.template import OUTPUT, SCORE_NODE
 from worker.evaluation.metrics import as_json
 from worker.evaluation.thresholds import Rejection
 from worker.photos.decode import PREPARATION
@@ -40,6 +41,7 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
         "counts": {
             "products": len(model.products),
             "photos": model.photos,
+            "broken_colour_profiles": model.broken_profiles,
             "negatives": model.negatives,
         },
         "accuracy": as_json(model.evaluation),
@@ -51,10 +53,11 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
         "output": {
             "shape": [None, len(model.products)],
             "meaning": "probabilities in the order of labels",
+            "node": OUTPUT,
             "score": {
-                "node": model.score_node,
-                "meaning": "out-of-distribution score: the highest value of this node; compare it with the thresholds "
-                "in rejection",
+                "node": SCORE_NODE,
+                "shape": [None],
+                "meaning": "out-of-distribution score of each photo; compare it with the thresholds in rejection",
             },
         },
         "backbone": {

@@ -9,7 +9,7 @@ from worker.arrays import Floats, Labels
 
 TEMPERATURES: Final = (0.02, 1_000.0)
 
-TEMPERATURE_SCALE: Final = 0.7
+TEMPERATURE_SCALE: Final = 0.8
 """Times the temperature that fits out of fold, for a model that is trained on all photos: it is right more often, on
 photos of other days too, than those that lacked whole occasions. (Measured: docs/performance.md.)"""
 

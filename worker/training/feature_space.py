@@ -10,7 +10,7 @@ from scipy.linalg import cholesky, solve_triangular
 from worker.arrays import Floats, Indices, Labels
 from worker.cores import map_on_cores
 from worker.features.scratch import Scratch
-from worker.training.heads import Head, discriminant
+from worker.training.heads import Whitening
 from worker.training.moments import Moments, sum_of
 
 # Photos whose moments are computed at once. The sums over them are added in one order, so that the number of cores
@@ -49,20 +49,23 @@ class FeatureSpace:
         """Coordinates of the whole photos at `indices`, which is what a browser sees."""
         return self.coordinates(self.features.read_at(indices, np.zeros_like(indices)))
 
+    def all_views(self, indices: Indices) -> Floats:
+        """Coordinates of every view of the photos at `indices`, one photo's after another's."""
+        return self.coordinates(self.features.read(indices).reshape(-1, self.features.shape[2]))
+
     def moments(self, labels: Labels, indices: Indices, products: int) -> Moments:
         """Of all views of the photos at `indices`."""
-        views, size = self.features.shape[1:]
+        views = self.features.shape[1]
 
         def of_part(part: Indices) -> Moments:
-            examples = self.coordinates(self.features.read(part).reshape(-1, size))
-            return Moments.of(examples, np.repeat(labels[part], views), products)
+            return Moments.of(self.all_views(part), np.repeat(labels[part], views), products)
 
         return sum_of(map_on_cores(of_part, np.array_split(indices, -(-len(indices) // CHUNK))))
 
-    def fit(self, moments: Moments, shrinkage: float) -> Head:
-        """The discriminant in these coordinates."""
-        return discriminant(moments, shrinkage, dimensions=self.features.shape[2])
+    def whitening(self, moments: Moments, shrinkage: float) -> Whitening:
+        """In these coordinates."""
+        return Whitening.of(moments, shrinkage, dimensions=self.features.shape[2])
 
-    def lift(self, head: Head) -> Head:
-        """The same head on the features themselves."""
-        return head if self.basis is None else Head(self.basis @ head.kernel, head.bias)
+    def lift(self, directions: Floats) -> Floats:
+        """Directions `[span]` or `[span, n]` in the space of the features: `[features]` or `[features, n]`."""
+        return directions if self.basis is None else self.basis @ directions

@@ -15,7 +15,6 @@ from worker.backbone.architecture import Architecture
 from worker.backbone.layers import Layer, Layers
 from worker.backbone.network import run_tail
 from worker.features.scratch import Scratch
-from worker.training.heads import Head
 
 BATCH: Final = 32
 
@@ -48,10 +47,9 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tail and the head that was trained on its features, in `epochs` epochs."""
+    """A tail that was trained in `epochs` epochs."""
 
     tail: Layers
-    head: Head
     epochs: int
 
 
@@ -141,7 +139,7 @@ class Tuner:
             epoch += 1
             on_epoch(Epoch(epoch, epochs, float(np.mean(losses))))
         trained = {name: Layer(*(value.numpy() for value in layer)) for name, layer in self._layers.items()}
-        return Tuned(trained, Head(self._kernel.numpy() * FEATURE_SCALE, self._bias.numpy()), epochs)
+        return Tuned(trained, epochs)
 
     def features(self, tail_inputs: Scratch, indices: Indices) -> Floats:
         """Features float32 `[len(indices), features]` of whole photos, by the tail that was trained last."""

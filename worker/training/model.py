@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from worker.backbone.layers import Layers
-from worker.training.heads import Head
+from worker.training.scored_head import ScoredHead
 
 
 @dataclass(frozen=True)
 class Model:
     """`tail` is `None` where it is the backbone's own."""
 
-    head: Head
+    head: ScoredHead
     tail: Layers | None

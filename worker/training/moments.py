@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from worker.arrays import Floats, Labels
+from worker.arrays import Floats, Labels, Mask
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class Moments:
         """The mean example, `[features]`."""
         mean: Floats = self.sums.sum(axis=0) / self.counts.sum()
         return mean
+
+    def restricted_to(self, classes: Mask) -> "Moments":
+        """Of those products alone, whose examples are all that `outer` is of; `classes` is bool `[products]`."""
+        return Moments(self.counts[classes], self.sums[classes], self.outer)
 
     def __add__(self, other: "Moments") -> "Moments":
         return Moments(self.counts + other.counts, self.sums + other.sums, self.outer + other.outer)

@@ -1,8 +1,11 @@
-"""The out-of-distribution score: a photo's highest logit, with an offset that all of its logits share.
+"""The out-of-distribution score, by which a client decides whether to trust an answer.
 
-The offset changes no probability. It grows with the similarity of the photo's features to the mean of the known
-products' features, in which photos of anything else differ most. By the score a client decides whether to trust an
-answer.
+It is a sum of four parts, each in standard deviations of what photos of known products have:
+- the highest logit;
+- its margin over the second;
+- minus the squared distance to the nearest class mean, in the space that the class means span (Lee et al., NeurIPS
+  2018, in fewer dimensions);
+- the similarity to the mean of all known products' photos, in which photos of anything else differ most.
 """
 
 from dataclasses import dataclass
@@ -11,82 +14,107 @@ from typing import Final
 import numpy as np
 
 from worker.arrays import Floats
-from worker.evaluation.thresholds import auroc
-from worker.training.heads import Head
+from worker.training.heads import Discriminant, HeadKind, affine
 
-DEFAULT_WEIGHT: Final = 0.5
-"""In standard deviations of the highest logits, where there are no photos of other things to choose it with."""
+PARTS: Final = 4
 
-WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
+MOST_WEIGHTS: Final = 300_000
+"""Of the matrix that measures distances, a tenth of a model's download; with many products it is of low rank."""
 
-
-@dataclass(frozen=True)
-class ScoreInputs:
-    """Of n photos the highest logit `[n]`, and the features' inner product with the mean of the known ones, `[n]`."""
-
-    max_logit: Floats
-    mean_similarity: Floats
-
-    def __getitem__(self, rows: slice) -> "ScoreInputs":
-        return ScoreInputs(self.max_logit[rows], self.mean_similarity[rows])
-
-    def __len__(self) -> int:
-        return len(self.max_logit)
+NEGLIGIBLE: Final = 1e-6
+"""The smallest eigenvalue that counts, as a share of the largest."""
 
 
 @dataclass(frozen=True)
-class OutOfDistributionScore:
-    """The offset of a photo's logits is `weight` times its mean similarity less `centre`."""
+class Distances:
+    """Gives the distance to the nearest class mean, of inner products with class means as in `Discriminant`.
 
-    weight: float
-    centre: float
+    `half_lengths` `[products]` are half of the squared lengths of the means, `basis` `[products, rank]` whitens inner
+    products. Everything is divided by `unit`, so that it is about 1.
+    """
 
-    def offset(self, mean_similarity: Floats) -> Floats:
-        """Float32 `[n]`, to be added to every logit of n photos."""
-        return ((mean_similarity - self.centre) * self.weight).astype(np.float32)
+    half_lengths: Floats
+    basis: Floats
+    unit: float
 
-    def added_to(self, head: Head, mean: Floats) -> Head:
-        """The head whose logits have the offset in them; `mean` is that of the known products' features."""
-        kernel = head.kernel + np.float32(self.weight) * mean.astype(np.float32)[:, None]
-        return Head(kernel, head.bias - np.float32(self.weight * self.centre))
+    @classmethod
+    def of(cls, gram: Floats) -> "Distances":
+        """Of inner products of the class means with one another, `[products, products]`."""
+        unit = max(float(np.trace(gram)) / len(gram), float(np.finfo(np.float32).tiny))
+        values, vectors = np.linalg.eigh(gram.astype(np.float64) / unit)
+        rank = min(int((values > NEGLIGIBLE * values[-1]).sum()), max(1, MOST_WEIGHTS // len(gram)))
+        kept = slice(len(gram) - rank, None)
+        basis = (vectors[:, kept] / np.sqrt(np.maximum(values[kept], NEGLIGIBLE))).astype(np.float32)
+        return cls((np.diagonal(gram) / (2 * unit)).astype(np.float32), basis, unit)
 
-    def of(self, inputs: ScoreInputs) -> Floats:
-        """The scores float32 `[n]`."""
-        scores: Floats = inputs.max_logit + self.offset(inputs.mean_similarity)
+    def closeness(self, inner: Floats, half_lengths: Floats) -> Floats:
+        """Minus the squared distance, `[n]`, of `inner` `[n, products]`; both arguments divided by `unit`."""
+        close: Floats = 2 * (inner - half_lengths).max(axis=1) - ((inner @ self.basis) ** 2).sum(axis=1)
+        return close
+
+
+def score_parts(logits: Floats, closeness: Floats, similarity: Floats) -> Floats:
+    """The parts of the score, `[n, PARTS]`, of calibrated logits `[n, products]`."""
+    second, first = np.sort(logits, axis=1)[:, -2:].T
+    return np.stack([first, first - second, closeness, similarity], axis=1)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score is `parts @ weights + constant`; `weights` is float32 `[PARTS]`."""
+
+    weights: Floats
+    constant: float
+
+    @classmethod
+    def fitted(cls, known: Floats) -> "Score":
+        """By the parts `[n, PARTS]` of photos of known products that did not train the model."""
+        if not len(known):
+            return cls(np.ones(PARTS, np.float32), 0.0)
+        deviations = known.std(axis=0)
+        # A part that does not vary says nothing.
+        weights = np.where(deviations > 1e-9, 1 / np.maximum(deviations, 1e-9), 0).astype(np.float32)
+        return cls(weights, -float(known.mean(axis=0) @ weights))
+
+    def of(self, parts: Floats) -> Floats:
+        """Float32 `[n]`."""
+        scores: Floats = (parts @ self.weights + self.constant).astype(np.float32)
         return scores
 
 
 @dataclass(frozen=True)
-class MeasuredScore:
-    """The score, and what it says of photos that are no known products': `near` of other products, and `far` of
-    those negatives that did not choose its weight."""
+class ScoreHead:
+    """What computes the score of a photo from its features and its logits.
 
-    score: OutOfDistributionScore
-    near: Floats
-    far: Floats
+    `similarity` `[features]` is the direction of the mean; `logits * scale + shift`, both `[products]`, are the inner
+    products with the class means, divided by the unit of `distances`.
+    """
 
+    similarity: Floats
+    scale: Floats
+    shift: Floats
+    distances: Distances
+    score: Score
 
-def fit_and_measure(known: ScoreInputs, near: ScoreInputs, far: ScoreInputs) -> MeasuredScore:
-    """Fit the score with every second photo of `far`, and measure it on the others."""
-    score = fit_score(known, near, far[::2])
-    return MeasuredScore(score, near=score.of(near), far=score.of(far[1::2]))
+    @classmethod
+    def of(cls, discriminant: Discriminant, kind: HeadKind, similarity: Floats) -> "ScoreHead":
+        """For the logits of `discriminant.head(kind)`."""
+        distances = Distances.of(discriminant.gram)
+        scale, shift = affine(kind, discriminant.lengths)
+        return cls(
+            similarity=similarity.astype(np.float32),
+            scale=(1 / (scale * distances.unit)).astype(np.float32),
+            shift=(-shift / (scale * distances.unit)).astype(np.float32),
+            distances=distances,
+            score=Score.fitted(np.zeros((0, PARTS), np.float32)),
+        )
 
+    def parts(self, features: Floats, logits: Floats) -> Floats:
+        """Float32 `[n, PARTS]` of features `[n, features]` and calibrated logits `[n, products]`."""
+        inner = logits * self.scale + self.shift
+        closeness = self.distances.closeness(inner, self.distances.half_lengths)
+        return score_parts(logits, closeness, features @ self.similarity)
 
-def fit_score(known: ScoreInputs, near: ScoreInputs, far: ScoreInputs) -> OutOfDistributionScore:
-    """Choose the weight with which photos of `known` products best get higher scores than those of other products,
-    `near`, and of other things, `far`; both may be empty. None of these photos trained the logits."""
-    deviation = float(known.mean_similarity.std())
-    if deviation < 1e-9:
-        return OutOfDistributionScore(0.0, 0.0)
-    unit = float(known.max_logit.std()) / deviation
-    centre = float(known.mean_similarity.mean())
-    candidates = {weight: OutOfDistributionScore(weight * unit, centre) for weight in WEIGHTS}
-    if not len(far):
-        return candidates[DEFAULT_WEIGHT]
-    others = [inputs for inputs in (near, far) if len(inputs)]
-
-    def separation(weight: float) -> float:
-        scores = candidates[weight].of(known)
-        return sum(auroc(scores, candidates[weight].of(other)) for other in others)
-
-    return candidates[max(WEIGHTS, key=lambda weight: (separation(weight), -abs(weight - DEFAULT_WEIGHT)))]
+    def of_photos(self, features: Floats, logits: Floats) -> Floats:
+        """Scores float32 `[n]`."""
+        return self.score.of(self.parts(features, logits))

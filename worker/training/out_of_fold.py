@@ -1,11 +1,14 @@
 """Answers out of fold: each photo's, by a model that no photo of its group trained."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from worker.arrays import Floats, Indices, Labels, Mask
-from worker.training.heads import UNKNOWN_LOGIT
+
+UNKNOWN_LOGIT: Final = -1e4
+"""The logit of a product that a model does not know."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,3 @@ class OutOfFold:
     @property
     def top1(self) -> float:
         return float(self.correct.mean()) if len(self.labels) else 0.0
-
-    @property
-    def max_logits(self) -> Floats:
-        """Float32 `[n]`. Where the score's offset is part of the logits, this is the score."""
-        highest: Floats = self.logits.max(axis=1)
-        return highest

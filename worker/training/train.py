@@ -20,15 +20,14 @@ from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
 from worker.training.model import Model
 from worker.training.out_of_fold import OutOfFold
-from worker.training.trial import Trial, judge
+from worker.training.scored_head import ScoredHead
+from worker.training.trial import Trial, fit_tuned_head, judge
 
 if TYPE_CHECKING:
     from worker.training.fine_tune import Epoch, Tuned, Tuner
 
 TRIAL_COST: Final = (FOLDS - 1) / FOLDS
 """Of the trial, as a share of the final training: the trial trains on the other folds, the final training on all."""
-
-AVERAGED_AT_MOST: Final = 2_000
 
 HELD_OUT_CLASSES: Final = 8
 """One product in so many is held out of the trial, and none of fewer products."""
@@ -96,6 +95,7 @@ def train(
     chosen = choose_head(
         extracted.features,
         split.labels,
+        split.groups.of,
         split.folds,
         _first_views(negatives, backbone.architecture.features),
         lambda share: step(Phase.HEAD, share),
@@ -131,8 +131,7 @@ def _fine_tune_unless_worse(
     tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
-    mean = tuning.mean_features(trained_on)
-    trial = tuning.judge(tried, split, known, head_alone, negatives, mean)
+    trial = tuning.judge(split, trained_on, known, head_alone, negatives)
     outcome = (
         f"on {len(head_alone.indices)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
         f"head alone {head_alone.top1:.1%}"
@@ -145,12 +144,12 @@ def _fine_tune_unless_worse(
         return _head_alone(split, chosen, "there was no time to fine-tune after the trial")
     measured = trial.measured
     return Trained(
-        model=Model(trial.finished(tuned.head, tuning.mean_features(everything)), tuned.tail),
-        held_out_model=Model(trial.finished(tried.head, mean).restricted_to(known), tried.tail),
+        model=Model(trial.finished(tuning.fit_head(everything, split.labels)), tuned.tail),
+        held_out_model=Model(trial.head, tried.tail),
         held_out_model_knows=known,
         held_out=split.held_out,
         measured=chosen.measured.updated_with(measured.expanded_to(known)),
-        rejection=choose_thresholds(measured.max_logits, measured.correct, trial.near, trial.far),
+        rejection=choose_thresholds(trial.scores, measured.correct, trial.near, trial.far),
         groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epochs",
         reason=outcome,
@@ -167,16 +166,14 @@ def held_out_classes(products: Sequence[Product]) -> Mask:
 
 def _head_alone(split: _Split, chosen: ChosenHead, reason: str) -> Trained:
     return Trained(
-        model=Model(chosen.head, None),
+        model=Model(chosen.fitted, None),
         held_out_model=Model(chosen.held_out, None) if chosen.held_out else None,
         held_out_model_knows=np.ones(len(split.products), bool),
         held_out=split.held_out,
         measured=chosen.measured,
-        rejection=choose_thresholds(
-            chosen.measured.max_logits, chosen.measured.correct, chosen.near, chosen.far
-        ),
+        rejection=choose_thresholds(chosen.scores, chosen.measured.correct, chosen.near, chosen.far),
         groups=split.groups,
-        method=f"lda, shrinkage {chosen.shrinkage:g}",
+        method=f"{chosen.kind}, shrinkage {chosen.shrinkage:g}",
         reason=reason,
     )
 
@@ -209,17 +206,17 @@ class _FineTuning:
 
     def judge(
         self,
-        tried: "Tuned",
         split: _Split,
+        trained_on: Indices,
         known: Mask,
         head_alone: OutOfFold,
         negatives: Extracted | None,
-        mean: Floats,
     ) -> Trial:
-        """Judge what was trained last on the photos of `head_alone`, on products not in `known`, and on negatives."""
+        """Judge what was trained last, on the photos at `trained_on` of the products in `known`: on the photos of
+        `head_alone`, on other products, and on negatives."""
         unknown = np.flatnonzero(~known[split.labels])
         return judge(
-            tried.head.restricted_to(known),
+            self.fit_head(trained_on, (np.cumsum(known) - 1)[split.labels]),
             self.tuner.features(self.tail_inputs, head_alone.indices),
             head_alone.indices,
             head_alone.labels,
@@ -227,14 +224,11 @@ class _FineTuning:
                 self.tail_inputs, unknown[:: -(-len(unknown) // HELD_OUT_CLASSES_PHOTOS) or 1]
             ),
             self._features_of(negatives),
-            mean,
         )
 
-    def mean_features(self, indices: Indices) -> Floats:
-        """The mean over some of the photos at `indices`, by the tail that was trained last."""
-        sample = indices[:: -(-len(indices) // AVERAGED_AT_MOST)]
-        mean: Floats = self.tuner.features(self.tail_inputs, sample).mean(axis=0)
-        return mean
+    def fit_head(self, indices: Indices, labels: Labels) -> ScoredHead:
+        """The head on the photos at `indices`, by the tail that was trained last; `labels` are of all photos."""
+        return fit_tuned_head(self.tuner.features(self.tail_inputs, indices), labels[indices])
 
     def _features_of(self, negatives: Extracted | None) -> Floats:
         if negatives is None or negatives.tail_inputs is None:

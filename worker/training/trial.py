@@ -6,26 +6,34 @@ import numpy as np
 
 from worker.arrays import Floats, Indices, Labels
 from worker.evaluation.gate import SIGNIFICANCE, compare
+from worker.features.scratch import Scratch
 from worker.training.calibration import fit_temperature
-from worker.training.heads import Head
-from worker.training.out_of_distribution import OutOfDistributionScore, ScoreInputs, fit_and_measure
+from worker.training.feature_space import FeatureSpace
+from worker.training.heads import HeadKind
+from worker.training.out_of_distribution import Score
 from worker.training.out_of_fold import OutOfFold
+from worker.training.scored_head import ScoredHead, fit_scored_head
+
+KIND, SHRINKAGE = HeadKind.SCALED_LDA, 0.3
+"""Of the head on tuned features."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Calibrated answers to the photos held out, with the score's offset in them; scores `near`, of photos of products
-    that the model does not know, and `far`, of things that are no products."""
+    """The head that was tried; its calibrated answers to the photos held out and their `scores`; and scores `near`, of
+    photos of products that the model does not know, and `far`, of things that are no products."""
 
+    head: ScoredHead
     measured: OutOfFold
+    scores: Floats
     near: Floats
     far: Floats
     inverse_temperature: float
-    score: OutOfDistributionScore
+    score: Score
 
-    def finished(self, head: Head, mean: Floats) -> Head:
-        """A head of the same kind as it is published; `mean` is that of its training photos' features."""
-        return self.score.added_to(head.scaled(self.inverse_temperature), mean).bounded()
+    def finished(self, head: ScoredHead) -> ScoredHead:
+        """A head of the same kind, as it is published."""
+        return head.calibrated(self.inverse_temperature).with_score(self.score)
 
     def is_good_enough(self, head: OutOfFold, groups: Labels) -> bool:
         """Whether it is not significantly worse than `head` on the same photos, whose groups are given.
@@ -36,33 +44,42 @@ class Trial:
         return compare(self.measured.labels, *predictions, groups).p_value >= SIGNIFICANCE
 
 
+def fit_tuned_head(features: Floats, labels: Labels) -> ScoredHead:
+    """The head on tuned features float32 `[n, features]` with labels `[n]`, not calibrated.
+
+    Fine-tuning trains a head, too, by gradients; the one that is fitted afterwards is right more often.
+    """
+    kept = Scratch(len(features), (1, features.shape[1]), np.float16)
+    for row, example in enumerate(features):
+        kept.write(row, example[None])
+    space = FeatureSpace.of(kept)
+    moments = space.moments(labels, np.arange(len(labels)), int(labels.max()) + 1)
+    return fit_scored_head(space, moments, KIND, SHRINKAGE)
+
+
 def judge(
-    head: Head,
+    head: ScoredHead,
     features: Floats,
     indices: Indices,
     labels: Labels,
     held_out_classes: Floats,
     negatives: Floats,
-    mean: Floats,
 ) -> Trial:
-    """Judge a fine-tuned model by `features` float32 `[n, 2816]` of held-out photos at `indices`, with `labels`.
+    """Judge a fine-tuned model by `features` float32 `[n, features]` of held-out photos at `indices`, with `labels`.
 
-    `held_out_classes` are features of products that it does not know, `negatives` of other things; `mean` is that of
-    the photos that trained it.
+    `held_out_classes` are features of products that it does not know, `negatives` of other things.
     """
-    raw = head.logits(features)
-    inverse_temperature = 1 / fit_temperature(raw, labels)
-    logits = raw * np.float32(inverse_temperature)
-    similarity = features @ mean
-    near, far = (
-        ScoreInputs(head.scaled(inverse_temperature).logits(others).max(axis=1), others @ mean)
-        for others in (held_out_classes, negatives)
-    )
-    fitted = fit_and_measure(ScoreInputs(logits.max(axis=1), similarity), near, far)
+    inverse_temperature = 1 / fit_temperature(head.head.logits(features), labels)
+    calibrated = head.calibrated(inverse_temperature)
+    parts = calibrated.parts(features)
+    score = Score.fitted(parts)
+    finished = calibrated.with_score(score)
     return Trial(
-        measured=OutOfFold(indices, logits + fitted.score.offset(similarity)[:, None], labels),
-        near=fitted.near,
-        far=fitted.far,
+        head=finished,
+        measured=OutOfFold(indices, calibrated.head.logits(features), labels),
+        scores=score.of(parts),
+        near=finished.scores(held_out_classes),
+        far=finished.scores(negatives),
         inverse_temperature=inverse_temperature,
-        score=fitted.score,
+        score=score,
     )
