@@ -14,8 +14,8 @@ FEW_PHOTOS = 5
 """Products with fewer photos get the advice to add some."""
 
 UNLIKELY, LIKELY = 0.02, 0.9
-"""A label looks wrong where its probability, out of fold, is below the one, and that of another product above the
-other."""
+"""A photo contradicts its label where the label's probability, out of fold, is below the one, and that of another
+product above the other."""
 
 BLURRED = 0.1
 """A photo is blurred below this share of the median sharpness of its product's photos, and of the shop's."""
@@ -25,7 +25,8 @@ TINY = SIDE
 """Mean luma, and pixels of the shorter side, below which a photo is dark or tiny."""
 
 CONFUSED = 0.25
-"""Two products are hard to tell apart where this share of their photos is taken for the other one."""
+"""Two products are hard to tell apart where this share of their photos is taken for the other one; and labels of
+photos are not called wrong where more than this share of the fewer photos is."""
 
 LISTED = 20
 NAMED = 3
@@ -44,7 +45,7 @@ class PhotoResult:
     label_probability: float | None
 
     @property
-    def looks_mislabelled(self) -> bool:
+    def contradicts_its_label(self) -> bool:
         if self.label_probability is None or self.confidence is None:
             return False
         confident = self.label_probability < UNLIKELY and self.confidence > LIKELY
@@ -71,9 +72,33 @@ def advise(
     )
 
 
+def mislabelled(photos: Sequence[PhotoResult]) -> list[int]:
+    """Indices of the photos whose labels look wrong.
+
+    Where many photos of one product are taken for another one, the two are alike, and where none of the other one was
+    held out, nobody knows how alike: a photo that contradicts its label is no evidence then.
+    """
+    measured = Counter(photo.sku for photo in photos if photo.prediction is not None)
+    taken_for = Counter(
+        tuple(sorted((photo.sku, photo.prediction)))
+        for photo in photos
+        if photo.prediction not in (None, photo.sku)
+    )
+
+    def are_alike(sku: str, other: str) -> bool:
+        fewest = min(measured[sku], measured[other])
+        return taken_for[tuple(sorted((sku, other)))] > max(1, CONFUSED * fewest) or not fewest
+
+    return [
+        index
+        for index, photo in enumerate(photos)
+        if photo.contradicts_its_label and not are_alike(photo.sku, photo.prediction or "")
+    ]
+
+
 def _mislabelled(photos: Sequence[PhotoResult], names: Mapping[str, str]) -> list[Advice]:
     suspects = sorted(
-        (photo for photo in photos if photo.looks_mislabelled),
+        (photos[index] for index in mislabelled(photos)),
         key=lambda photo: (photo.label_probability or 0, -(photo.confidence or 0), photo.name),
     )
     return [

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from worker.arrays import softmax
-from worker.evaluation.advice import PhotoResult, advise
+from worker.evaluation.advice import PhotoResult, advise, mislabelled
 from worker.evaluation.gate import decide
 from worker.evaluation.metrics import Evaluation, accuracy_metrics, evaluate
 from worker.evaluation.thresholds import Rejection
@@ -152,7 +152,8 @@ def _mistakes_and_suspects(results: Sequence[PhotoResult]) -> tuple[list[int], l
         (index for index, result in enumerate(results) if result.prediction not in (None, result.sku)),
         key=lambda index: -(results[index].confidence or 0),
     )
-    suspects = [index for index in wrong if results[index].looks_mislabelled]
+    doubtful = set(mislabelled(results))
+    suspects = [index for index in wrong if index in doubtful]
     return [index for index in wrong if index not in suspects][:MISTAKES], suspects[:SUSPECTS]
 
 
