@@ -106,6 +106,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.LISTENING,
         Event.BACKBONE_READY,
         Event.EPOCH_FINISHED,
+        Event.BACKBONE_CHOSEN,
         Event.FEATURES_READY,
         Event.MODEL_CHOSEN,
     )

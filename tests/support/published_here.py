@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.support.backbones import SETTINGS
 from tests.support.catalogues import catalogue_of
 from worker.catalogue.photo_files import CataloguePhoto
 from worker.job.job import ActiveModel, Job
@@ -41,7 +42,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A storage with products' folders, named by SKU, and the models trained on it, with random base weights."""
+    """A storage with products' folders, named by SKU, and the models trained on it."""
 
     folder: Path
     cache: Path
@@ -72,7 +73,8 @@ class Workshop:
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             options=options,
             storage=self.folder / "storage",
-            base_weights="random",
+            backbone=SETTINGS["BACKBONE"],
+            base_weights=SETTINGS["BASE_WEIGHTS"],
             cache=self.cache,
             feature_store_mb=1024,
             version=folder.name,

@@ -34,7 +34,7 @@ class _Storage(NamedTuple):
     """Values that stand behind the pickles: their type and number."""
 
     dtype: np.dtype[Any]
-    count: int
+    length: int
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -69,10 +69,10 @@ def _read(data: bytes) -> Arrays:
 
 def _storage(file: io.BytesIO, storage: _Storage) -> Any:
     """The next values, after their number."""
-    if int.from_bytes(file.read(8), "little") != storage.count:
+    if int.from_bytes(file.read(8), "little") != storage.length:
         raise ValueError("a storage has another length than its tensors say")
-    data = file.read(storage.count * storage.dtype.itemsize)
-    return np.frombuffer(data, storage.dtype, storage.count)
+    data = file.read(storage.length * storage.dtype.itemsize)
+    return np.frombuffer(data, storage.dtype, storage.length)
 
 
 def _strided(values: Any, tensor: _Tensor) -> Any:

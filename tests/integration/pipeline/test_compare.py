@@ -11,8 +11,8 @@ import pytest
 
 from demo.draw_catalogue import draw_catalogue
 from tests.support.published_here import QUICK, Published, Workshop
-from worker.backbone.architecture import Layer, arrays
 from worker.backbone.backbone import Backbone
+from worker.backbone.layers import Layer, arrays
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
