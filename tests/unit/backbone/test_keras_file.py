@@ -43,6 +43,22 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
             read_arrays(file)
 
 
+def test_a_damaged_file_is_refused_or_read(tmp_path: Path) -> None:
+    content = write_keras_file(ARRAYS, tmp_path / "weights.h5").read_bytes()
+    random = np.random.default_rng(3)
+    refused = 0
+    for _ in range(500):
+        changed = bytearray(content)
+        for place in random.integers(len(content), size=8):
+            changed[place] = int(random.integers(256))
+        (tmp_path / "weights.h5").write_bytes(changed)
+        try:
+            read_arrays(tmp_path / "weights.h5")
+        except (OSError, ValueError):
+            refused += 1
+    assert refused > 50
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_arrays(tmp_path / "none.h5")
