@@ -19,11 +19,14 @@ from worker.job.promotion import Comparison
 from worker.pipeline.compare import DIGITS, HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
 from worker.pipeline.version_files import write_held_out
 
+# Enough that a bad model cannot be as good by chance: the photos of a product count for few.
+PRODUCTS = 6
+
 
 @pytest.fixture(scope="module")
 def shop(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     shop = Workshop(tmp_path_factory.mktemp("shop"), cache)
-    draw_catalogue(shop.products, products=3, photos=20)
+    draw_catalogue(shop.products, products=PRODUCTS, photos=12)
     return shop
 
 
@@ -39,7 +42,7 @@ def muddled(shop: Workshop, good: Published, tmp_path_factory: pytest.TempPathFa
     dataset, held_out = good.candidate.extracted.dataset, set(good.candidate.trained.held_out.tolist())
     skus = [product.sku for product in dataset.products]
     for place, photo in enumerate(dataset.photos):
-        wrong = skus[(dataset.labels[place] + 1 + place % 2) % 3]
+        wrong = skus[(dataset.labels[place] + 1 + place % 2) % PRODUCTS]
         muddled.add(photo.product.sku if place in held_out else wrong, [photo.path])
     return muddled
 
@@ -98,7 +101,7 @@ def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Publishe
         {each.extracted.dataset.sha256[place] for place in each.trained.held_out.tolist()} for each in sides
     ]
     assert one.photos == other.photos == len(held_out[0] & held_out[1]) > 10
-    assert one.products == 3
+    assert one.products == PRODUCTS
 
 
 def test_who_asks_for_it_gets_the_worse_model(good: Published, muddled: Workshop) -> None:
