@@ -52,10 +52,11 @@ def write_torch_file(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> Path
 
 
 def _in_torch_order(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    four_axes = {
-        1: lambda norm: norm,
-        2: lambda pointwise: pointwise.T[:, :, None, None],
-        3: lambda depthwise: depthwise.transpose(2, 0, 1)[:, None],
-        4: lambda whole: whole.transpose(3, 2, 0, 1),
-    }
-    return np.ascontiguousarray(four_axes[array.ndim](array))
+    match array.ndim:
+        case 2:
+            array = array.T[:, :, None, None]
+        case 3:
+            array = array.transpose(2, 0, 1)[:, None]
+        case 4:
+            array = array.transpose(3, 2, 0, 1)
+    return np.ascontiguousarray(array)

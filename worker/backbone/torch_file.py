@@ -9,6 +9,7 @@ import io
 import math
 import pickle
 import pickletools
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,9 @@ TYPES: Final[dict[str, np.dtype[Any]]] = {
     "torch.FloatStorage": np.dtype("<f4"),
     "torch.LongStorage": np.dtype("<i8"),
 }
-INSTRUCTIONS: Final = frozenset(
-    "PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID BINPUT LONG_BINPUT BINGET LONG_BINGET NONE NEWTRUE NEWFALSE "
-    "BININT BININT1 BININT2 LONG1 BINUNICODE EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS "
-    "EMPTY_DICT SETITEM SETITEMS".split()
+INSTRUCTIONS: Final = re.compile(
+    "PROTO|STOP|MARK|GLOBAL|REDUCE|BUILD|BINPERSID|(LONG_)?BIN(PUT|GET)|NONE|NEWTRUE|NEWFALSE|BININT[12]?|LONG1|"
+    "BINUNICODE|(EMPTY_)?TUPLE|TUPLE[123]|EMPTY_LIST|APPENDS?|EMPTY_DICT|SETITEMS?"
 )
 
 
@@ -81,7 +81,7 @@ def _load(file: io.BytesIO, storages: dict[str, _Storage] | None = None) -> Any:
     """What the next pickle says; the storages that its tensors name are put into `storages`."""
     start = file.tell()
     for instruction, argument, place in pickletools.genops(file):
-        if instruction.name not in INSTRUCTIONS:
+        if not INSTRUCTIONS.fullmatch(instruction.name):
             raise ValueError(f"it has the instruction {instruction.name}, which no file of weights needs")
         # An unpickler makes room for as many values as the largest number by which it is to remember one.
         if instruction.name in ("BINPUT", "LONG_BINPUT") and (argument or 0) > (place or 0) - start:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.backbones import LITE0, MOBILENET
 from worker.backbone import cache as cache_module
+from worker.backbone.backbone import FORMAT
 from worker.backbone.cache import cached_backbone
 from worker.backbone.weights import WeightsFile, random_weights
 
@@ -41,10 +42,9 @@ def test_what_was_converted_is_used_again_whatever_its_file_is_called(
 def test_an_entry_of_an_older_format_is_not_used(
     conversions: list[WeightsFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = cache_module.FORMAT
-    monkeypatch.setattr(cache_module, "FORMAT", now - 1)
+    monkeypatch.setattr(cache_module, "FORMAT", FORMAT - 1)
     before = cached_backbone(WEIGHTS, tmp_path)
-    monkeypatch.setattr(cache_module, "FORMAT", now)
+    monkeypatch.setattr(cache_module, "FORMAT", FORMAT)
     assert cached_backbone(WEIGHTS, tmp_path).folder != before.folder
     assert len(conversions) == 2
     assert before.folder.exists(), "workers of the older version may still use it"

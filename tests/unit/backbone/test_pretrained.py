@@ -36,7 +36,7 @@ def test_a_layer_computes_what_convolution_and_normalisation_did(
         expected = (y - mean) / np.sqrt(variance + architecture.pretrained.epsilon) * scale + offset
         layer = layers[name]
         assert (layer.kernel.shape, layer.bias.shape) == (shape, shape[-1:])
-        assert (layer.kernel.dtype, layer.bias.dtype) == (np.float32, np.float32)
+        assert layer.kernel.dtype == layer.bias.dtype == np.float32
         assert np.allclose(_seen(layer.kernel, x) + layer.bias, expected, atol=1e-4), name
 
 
