@@ -131,7 +131,10 @@ def tell(row: Row, model: Path) -> None:
     completed = next(event for event in events if event["event"] == "job_completed")
     console.print(f"\n{in_words(completed['accuracy'])}")
     chosen = next(event for event in events if event["event"] == "backbone_chosen")
-    console.print(f"It looks at photos with {chosen['backbone']} ({chosen['weights']}). {chosen['reason']}")
+    console.print(
+        f"It looks at photos with {chosen['backbone']} ({chosen['weights']}). {chosen['reason']}",
+        markup=False,
+    )
     if json.loads((model / "metadata.json").read_text(encoding="utf-8"))["backbone"]["recognises_nothing"]:
         console.print(f"[bold red]{RECOGNISES_NOTHING}")
     table = Table("stage", "seconds", title=f"{row.seconds:.1f} s from claim to model", title_justify="left")

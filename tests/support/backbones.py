@@ -17,6 +17,10 @@ SETTINGS: Final = {"BACKBONE": LITE0.name, "BASE_WEIGHTS": "imagenet"}
 """The settings of workers that tests start: weights that are installed, so that nobody asks the internet for others."""
 
 
+RANDOM_SETTINGS: Final = {"BACKBONE": MOBILENET.name, "BASE_WEIGHTS": "random"}
+"""Settings for photos that are to look unrelated, where real weights see that they were drawn alike."""
+
+
 def weights_for_tests(architecture: Architecture) -> WeightsFile:
     """Real weights of EfficientNet-Lite0, which come with the packages; of another architecture random ones."""
     if architecture is not LITE0:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from demo.draw_catalogue import draw_catalogue
+from tests.support.backbones import RANDOM_SETTINGS
 from tests.support.published_here import QUICK, Published, Workshop
 from worker.backbone.backbone import Backbone
 from worker.backbone.layers import Layer, arrays
@@ -19,14 +20,11 @@ from worker.job.promotion import Comparison
 from worker.pipeline.compare import DIGITS, HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
 from worker.pipeline.version_files import write_held_out
 
-# Enough that a bad model cannot be as good by chance: the photos of a product count for few.
-PRODUCTS = 6
-
 
 @pytest.fixture(scope="module")
 def shop(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    shop = Workshop(tmp_path_factory.mktemp("shop"), cache)
-    draw_catalogue(shop.products, products=PRODUCTS, photos=12)
+    shop = Workshop(tmp_path_factory.mktemp("shop"), cache, RANDOM_SETTINGS)
+    draw_catalogue(shop.products, products=3, photos=20)
     return shop
 
 
@@ -38,11 +36,11 @@ def good(shop: Workshop) -> Published:
 @pytest.fixture(scope="module")
 def muddled(shop: Workshop, good: Published, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """The same photos, those that train under wrong products: who looks at what is held out sees no difference."""
-    muddled = Workshop(tmp_path_factory.mktemp("muddled"), shop.cache)
+    muddled = Workshop(tmp_path_factory.mktemp("muddled"), shop.cache, shop.settings)
     dataset, held_out = good.candidate.extracted.dataset, set(good.candidate.trained.held_out.tolist())
     skus = [product.sku for product in dataset.products]
     for place, photo in enumerate(dataset.photos):
-        wrong = skus[(dataset.labels[place] + 1 + place % 2) % PRODUCTS]
+        wrong = skus[(dataset.labels[place] + 1 + place % 2) % 3]
         muddled.add(photo.product.sku if place in held_out else wrong, [photo.path])
     return muddled
 
@@ -90,6 +88,12 @@ def test_a_model_that_learnt_nonsense_does_not_take_the_place_of_a_good_one(
     assert "published and not activated" in (bad.folder / "report.html").read_text()
 
 
+def test_models_of_random_weights_say_that_they_recognise_nothing(good: Published) -> None:
+    assert good.metadata["backbone"]["recognises_nothing"] is True
+    assert good.metadata["backbone"]["weights"] == "random"
+    assert "This model recognises nothing." in (good.folder / "report.html").read_text()
+
+
 def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Published, bad: Published) -> None:
     one, other = compared(good, bad.active), compared(bad, good.active)
     assert one.new_accuracy > one.active_accuracy
@@ -101,7 +105,7 @@ def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Publishe
         {each.extracted.dataset.sha256[place] for place in each.trained.held_out.tolist()} for each in sides
     ]
     assert one.photos == other.photos == len(held_out[0] & held_out[1]) > 10
-    assert one.products == PRODUCTS
+    assert one.products == 3
 
 
 def test_who_asks_for_it_gets_the_worse_model(good: Published, muddled: Workshop) -> None:
