@@ -11,10 +11,13 @@ COPY worker/ worker/
 COPY migrations/ migrations/
 RUN uv sync --frozen --no-dev
 
-# The backbone, downloaded and converted, so that no job ever waits for it.
+# The backbone, converted, so that no job ever waits for it. EfficientNet-Lite0's weights come with the packages.
+# `docker build --build-arg BACKBONE=mobilenet_v2` takes MobileNetV2's, which it downloads from Keras's server.
 FROM build AS backbone
-ENV KERAS_HOME=/opt/keras
-RUN /opt/worker/bin/python -m worker.backbone.cache imagenet /data/cache
+ARG BACKBONE=efficientnet_lite0
+RUN /opt/worker/bin/python -m worker.backbone.cache "$BACKBONE" imagenet /data/cache \
+ && mkdir -p /opt/keras/models /data/cache/weights \
+ && find /data/cache/weights -name '*.h5' -exec mv '{}' /opt/keras/models ';'
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --create-home worker \
@@ -24,12 +27,15 @@ COPY --from=build /opt/worker /opt/worker
 COPY --from=build /app /app
 COPY --from=backbone /opt/keras /opt/keras
 COPY --from=backbone --chown=worker:worker /data/cache /data/cache
+# The one that was converted: workers of this image download nothing. BACKBONE=auto follows the active model.
+ARG BACKBONE=efficientnet_lite0
 ENV PATH=/opt/worker/bin:$PATH \
     KERAS_HOME=/opt/keras \
     PYTHONUNBUFFERED=1 \
     STORAGE_PATH=/data/storage \
     OUTPUT_PATH=/data/models \
     CACHE_PATH=/data/cache \
+    BACKBONE=$BACKBONE \
     BASE_WEIGHTS=imagenet
 WORKDIR /app
 USER worker

@@ -1,5 +1,6 @@
 """`make demo`: the whole process, from a backend's rows to the recognition of a photo in a browser."""
 
+import json
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 from demo.serve import serve
 from demo.shop import QUERIES, Laid, lay_down
 from demo.worker_process import migrate, read_log, worker
+from worker.report.wording import RECOGNISES_NOTHING
 
 OUTPUT = Path("demo-output").absolute()
 LOG = OUTPUT / "worker.log"
@@ -62,10 +64,6 @@ def main() -> None:
         laid = lay_down(photos, OUTPUT / "storage", shop)
         console.print(f"A shop with {laid.photos} photos of {laid.products} products asks for a model.")
         row = train(environment, shop)
-        if row.error_code == "base_weights_unavailable":
-            console.print(f"[yellow]{row.error_message}")
-            console.print("[yellow]The demo goes on with random weights: expect a far lower accuracy.")
-            row = train(environment | {"BASE_WEIGHTS": "random"}, shop)
     if row.version is None:
         sys.exit(f"The job is {row.status}: {row.error_code}: {row.error_message}\nIts log is {LOG}")
     model = OUTPUT / "models" / row.version
@@ -132,6 +130,13 @@ def tell(row: Row, model: Path) -> None:
     events = read_log(LOG)
     completed = next(event for event in events if event["event"] == "job_completed")
     console.print(f"\n{in_words(completed['accuracy'])}")
+    chosen = next(event for event in events if event["event"] == "backbone_chosen")
+    console.print(
+        f"It looks at photos with {chosen['backbone']} ({chosen['weights']}). {chosen['reason']}",
+        markup=False,
+    )
+    if json.loads((model / "metadata.json").read_text(encoding="utf-8"))["backbone"]["recognises_nothing"]:
+        console.print(f"[bold red]{RECOGNISES_NOTHING}")
     table = Table("stage", "seconds", title=f"{row.seconds:.1f} s from claim to model", title_justify="left")
     table.columns[1].justify = "right"
     for event in events:

@@ -17,6 +17,7 @@ from psycopg import sql
 from demo.draw_catalogue import draw_catalogue
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.shop import lay_down
+from tests.support.backbones import SETTINGS
 from tests.support.clock import Clock
 from tests.support.shared import LONGEST, Sharing, folder_of_all, made_once
 from tests.support.shop import Shop
@@ -130,9 +131,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def workers_cache(cache: Path) -> Iterator[None]:
-    """Every worker that a test starts has that cache."""
+    """Every worker that a test starts has that cache, and weights that are installed: it downloads nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CACHE_PATH", str(cache))
+        for name, value in {"CACHE_PATH": str(cache), **SETTINGS}.items():
+            patch.setenv(name, value)
         yield
 
 

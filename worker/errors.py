@@ -74,12 +74,12 @@ CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.BASE_WEIGHTS_UNAVAILABLE: Cause(
         False,
         "the backbone's weights could not be had",
-        "set BASE_WEIGHTS to the path of the weights file, or let the worker download it once",
+        "set BACKBONE to auto, or do what the message says: install the package, or name the file",
     ),
     ErrorCode.BASE_WEIGHTS_INVALID: Cause(
         False,
-        "the file that BASE_WEIGHTS names does not hold MobileNetV2 1.0/224 without its top",
-        "set BASE_WEIGHTS to the file that Keras itself downloads, or to imagenet",
+        "a file does not hold the weights of the backbone that BACKBONE names, or was changed",
+        "set BASE_WEIGHTS to imagenet, or BACKBONE to the architecture that the file is of",
     ),
     ErrorCode.DATABASE_UNAVAILABLE: Cause(
         True, "the products could not be read from the database", "check the database"

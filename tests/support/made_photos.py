@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tests.support.backbones import MOBILENET
 from worker.arrays import Labels
-from worker.backbone.architecture import FEATURES
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo, PhotoSet, Product
 from worker.features.extraction import Extracted
@@ -29,7 +29,7 @@ def kept(features: Features) -> Scratch:
     return scratch
 
 
-def scenes(count: int, seed: int = 0, size: int = FEATURES) -> Features:
+def scenes(count: int, seed: int = 0, size: int = MOBILENET.features) -> Features:
     """Features of unrelated photos, with the norm and the sign of the backbone's."""
     random = np.random.default_rng(seed)
     features = np.sqrt(random.exponential(size=(count, size)))

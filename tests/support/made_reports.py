@@ -68,7 +68,8 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
         ),
         views=5,
         fingerprint="f" * 64,
-        backbone=BackboneFacts("weights.h5", "0" * 64, {}, {}),
+        backbone=BackboneFacts("mobilenet_v2", "weights.h5", "0" * 64, {}, {}),
+        backbone_reason="It is the first whose weights are there.",
         score_node="logits",
         evaluation=Evaluation(
             Accuracy(0.84, Interval(0.78, 0.89), 0.95, 0.82, 0.031, photos * len(skus), len(skus)),

@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.support.backbones import SETTINGS
 from tests.support.catalogues import catalogue_of
 from worker.catalogue.photo_files import CataloguePhoto
 from worker.job.job import ActiveModel, Job
@@ -41,10 +42,14 @@ class Published:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A storage with products' folders, named by SKU, and the models trained on it, with random base weights."""
+    """A storage with products' folders, named by SKU, and the models trained on it.
+
+    `settings` are those of the worker that choose its backbone.
+    """
 
     folder: Path
     cache: Path
+    settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
     heard: list[Update] = field(default_factory=list)
 
     @property
@@ -72,7 +77,8 @@ class Workshop:
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             options=options,
             storage=self.folder / "storage",
-            base_weights="random",
+            backbone=self.settings["BACKBONE"],
+            base_weights=self.settings["BASE_WEIGHTS"],
             cache=self.cache,
             feature_store_mb=1024,
             version=folder.name,

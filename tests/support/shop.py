@@ -56,7 +56,6 @@ class Shop:
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
             "OUTPUT_PATH": str(self.models),
-            "BASE_WEIGHTS": "random",
             "HEALTH_FILE": str(self.models.with_name("worker-health")),
         }
         with open(log_file or os.devnull, "a") as log:

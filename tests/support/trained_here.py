@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tests.support.backbones import real_backbone
 from tests.support.catalogues import catalogue_of
-from worker.backbone.architecture import Layer, load_layers, save_layers
+from worker.backbone.layers import Layer, load_layers, save_layers
 
 VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
 
@@ -23,8 +24,7 @@ class TrainedHere:
 
 
 def train_here(photos: Path, folder: Path, cache: Path) -> None:
-    """Fine-tune on `photos` with random weights, and publish into `folder`."""
-    from worker.backbone.cache import cached_backbone
+    """Fine-tune on `photos` with weights that recognise things, and publish into `folder`."""
     from worker.catalogue.dataset import prepare_dataset
     from worker.catalogue.photo_files import fetch_photos
     from worker.evaluation.metrics import evaluate
@@ -43,12 +43,12 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
     (storage / "products").symlink_to(photos)
     model = folder / VERSION
     model.mkdir()
-    backbone = cached_backbone("random", cache)
+    backbone = real_backbone(cache)
     extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_tail_inputs=True)
     dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
     extracted = extractor.extract(dataset, ("whole",))
     assert extracted.tail_inputs
-    tuner = Tuner(backbone.layers, extracted.tail_inputs, dataset.labels)
+    tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, dataset.labels)
     tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)
     assert tuned
     export(backbone, Model(tuned.head, tuned.tail), model)
@@ -72,6 +72,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
         fingerprint="",
         options=Options(),
         backbone=backbone.facts,
+        backbone_reason="a test asked for it",
         score_node=backbone.template.logits,
         method="fine-tuned",
         reason="a test asked for it",
@@ -93,14 +94,15 @@ def trained_here(folder: Path, cache: Path) -> TrainedHere:
         import tensorflow as tf
 
         from worker.arrays import softmax
-        from worker.backbone.cache import cached_backbone
         from worker.backbone.network import as_tensors, run_tail, run_trunk
         from worker.training.heads import Head
 
         layers = load_layers(folder / TUNED)
-        tensors = as_tensors(cached_backbone("random", cache).layers | layers)
+        backbone = real_backbone(cache)
+        architecture, tensors = backbone.architecture, as_tensors(backbone.layers | layers)
         head = Head(layers["head"].kernel, layers["head"].bias)
         photo = tf.constant(pixels.astype(np.float32))
-        return softmax(head.logits(run_tail(tensors, run_trunk(tensors, photo)).numpy()))
+        features = run_tail(architecture, tensors, run_trunk(architecture, tensors, photo)).numpy()
+        return softmax(head.logits(features))
 
     return TrainedHere(folder / VERSION, probabilities)

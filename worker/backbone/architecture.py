@@ -23,9 +23,10 @@ Arrays = dict[str, npt.NDArray[Any]]
 class Pretrained:
     """Weights that others have trained, in a file that they publish.
 
-    The file is called `file` and has the `sha256`. It is in the Python package `package`, or is downloaded from
-    `url`. `read` gives its arrays by name; `names` the names, for a layer of ours, of its kernel and of the scale,
-    offset, mean and variance of its batch normalisation, whose small constant is `epsilon`.
+    The file is called `file` and has the `sha256`. It is in the Python package `package`, which is installed with the
+    worker or only with its `extra`, or it is downloaded from `url`. `read` gives its arrays by name; `names` the names,
+    for a layer of ours, of its kernel and of the scale, offset, mean and variance of its batch normalisation, whose
+    small constant is `epsilon`.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Pretrained:
     epsilon: float
     package: str = ""
     url: str = ""
+    extra: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from worker.backbone import efficientnet_lite0, mobilenet_v2
+from worker.backbone import efficientnet_lite0, efficientnet_lite2, mobilenet_v2
 from worker.backbone.architecture import Architecture
 
 ARCHITECTURES: Final[dict[str, Architecture]] = {
-    module.ARCHITECTURE.name: module.ARCHITECTURE for module in (mobilenet_v2, efficientnet_lite0)
+    module.ARCHITECTURE.name: module.ARCHITECTURE
+    for module in (mobilenet_v2, efficientnet_lite0, efficientnet_lite2)
 }

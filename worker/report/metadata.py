@@ -66,6 +66,7 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
             "reason": model.backbone_reason,
             "weights": model.backbone.weights,
             "weights_sha256": model.backbone.weights_sha256,
+            "recognises_nothing": model.recognises_nothing,
         },
         "training": model.options.model_dump(mode="json")
         | {"method": model.method, "reason": model.reason, "views": model.views},

@@ -113,6 +113,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "between": wording.between,
+        "recognises_nothing": wording.RECOGNISES_NOTHING,
         "advice_titles": wording.ADVICE,
         "skip_reasons": wording.SKIPPED,
     }

@@ -13,6 +13,11 @@ from worker.photos.unreadable import SkipReason
 MOST_MEMBERS: Final = 20
 _NO_TEXT: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f]")
 
+RECOGNISES_NOTHING: Final = (
+    "This model recognises nothing. The network that looks at photos has random weights (BASE_WEIGHTS=random), which "
+    "are for tests of the process. Whatever the numbers below say, do not use it."
+)
+
 ADVICE: Final = {
     AdviceKind.TOO_FEW_PHOTOS: "Take more photos",
     AdviceKind.NOT_MEASURED: "Take photos on another day",

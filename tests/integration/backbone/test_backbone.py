@@ -13,44 +13,41 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.backbones import BOTH, MOBILENET, backbone_of, random_backbone
 from worker.arrays import Floats
-from worker.backbone.architecture import (
-    FEATURES,
-    TAIL,
-    TAIL_INPUT,
-    TRUNK,
-    Layer,
-    arrays,
-    digest,
-    in_engine_order,
-    load_layers,
-    save_layers,
-)
 from worker.backbone.backbone import ENGINE, FACTS, LAYERS, TEMPLATE, Backbone, BackboneFacts
 from worker.backbone.cache import CHECKSUMS, cached_backbone
 from worker.backbone.engine import litert_engine
+from worker.backbone.layers import Layer, arrays, digest, in_engine_order, load_layers, save_layers
 from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
+from worker.backbone.weights import own_weights
 from worker.errors import ErrorCode, JobError
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
+@pytest.fixture(scope="module", params=BOTH)
+def backbone(request: pytest.FixtureRequest, cache: Path) -> Backbone:
+    return backbone_of(request.param, cache)
+
+
 @pytest.fixture(scope="module")
-def backbone(cache: Path) -> Backbone:
-    return cached_backbone("random", cache)
+def one(cache: Path) -> Backbone:
+    """A backbone for tests to which it is all the same which one it is."""
+    return random_backbone(cache)
 
 
 @pytest.fixture
-def own_cache(backbone: Backbone, tmp_path: Path) -> Path:
+def own_cache(one: Backbone, tmp_path: Path) -> Path:
     """A cache with a copy of the compiled backbone, to be damaged."""
-    shutil.copytree(backbone.folder.parent, tmp_path / "cache" / "backbones")
+    shutil.copytree(one.folder, tmp_path / "cache" / "backbones" / one.folder.name)
     return tmp_path / "cache"
 
 
-def head(products: int, scale: float = 1.0) -> tuple[Floats, Floats]:
+def head(backbone: Backbone, products: int) -> tuple[Floats, Floats]:
     random = np.random.default_rng(products)
-    kernel = scale * random.normal(size=(FEATURES, products))
-    return kernel.astype(np.float32), (scale * random.normal(size=products)).astype(np.float32)
+    kernel = random.normal(size=(backbone.architecture.features, products))
+    return kernel.astype(np.float32), random.normal(size=products).astype(np.float32)
 
 
 def with_head(backbone: Backbone, kernel: Floats, bias: Floats) -> Template:
@@ -63,7 +60,7 @@ def with_head(backbone: Backbone, kernel: Floats, bias: Floats) -> Template:
 def test_a_template_with_another_head_is_read_as_it_was_written(
     backbone: Backbone, products: int, tmp_path: Path
 ) -> None:
-    kernel, bias = head(products)
+    kernel, bias = head(backbone, products)
     with_head(backbone, kernel, bias).write(tmp_path)
     read = Template.read(tmp_path)
     slots = backbone.facts.slots
@@ -81,7 +78,7 @@ def test_a_template_with_another_head_is_read_as_it_was_written(
 def test_everything_that_counts_products_counts_the_same(
     backbone: Backbone, products: int, tmp_path: Path
 ) -> None:
-    with_head(backbone, *head(products)).write(tmp_path)
+    with_head(backbone, *head(backbone, products)).write(tmp_path)
     model = json.loads((tmp_path / MODEL).read_text())
     slots = backbone.facts.slots
     [output] = model["signature"]["outputs"].values()
@@ -89,7 +86,7 @@ def test_everything_that_counts_products_counts_the_same(
     [group] = model["weightsManifest"]
     entries = {entry["name"]: entry for entry in group["weights"]}
     nodes = {node["name"]: node for node in model["modelTopology"]["node"]}
-    for part, shape in (("kernel", [FEATURES, products]), ("bias", [products])):
+    for part, shape in (("kernel", [backbone.architecture.features, products]), ("bias", [products])):
         name = slots[f"head/{part}"]
         assert [size for size in entries[name]["shape"] if size != 1] == [size for size in shape if size != 1]
         sizes = [int(axis["size"]) for axis in nodes[name]["attr"]["value"]["tensor"]["tensorShape"]["dim"]]
@@ -99,7 +96,7 @@ def test_everything_that_counts_products_counts_the_same(
 
 
 def test_shards_are_of_four_mebibytes_at_most_and_all_there(backbone: Backbone, tmp_path: Path) -> None:
-    with_head(backbone, *head(2000)).write(tmp_path)
+    with_head(backbone, *head(backbone, 2000)).write(tmp_path)
     [group] = json.loads((tmp_path / MODEL).read_text())["weightsManifest"]
     sizes = [(tmp_path / path).stat().st_size for path in group["paths"]]
     assert len(sizes) > 3
@@ -111,7 +108,7 @@ def test_shards_are_of_four_mebibytes_at_most_and_all_there(backbone: Backbone, 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize("value", [70_000.0, -70_000.0, np.inf, np.nan])
 def test_a_weight_that_float16_cannot_hold_is_refused(backbone: Backbone, value: float) -> None:
-    kernel, bias = head(3)
+    kernel, bias = head(backbone, 3)
     kernel[5, 1] = value
     with pytest.raises(ValueError, match=r"beyond what float\d+ holds, or not a number"):
         with_head(backbone, kernel, bias)
@@ -119,7 +116,7 @@ def test_a_weight_that_float16_cannot_hold_is_refused(backbone: Backbone, value:
 
 def test_a_template_stays_as_it_is_when_another_is_made_of_it(backbone: Backbone, tmp_path: Path) -> None:
     before = json.dumps(backbone.template.model)
-    with_head(backbone, *head(9)).write(tmp_path)
+    with_head(backbone, *head(backbone, 9)).write(tmp_path)
     assert json.dumps(backbone.template.model) == before
     assert backbone.template.weights[backbone.facts.slots["head/kernel"]].shape[-1] == PLACEHOLDER_PRODUCTS
 
@@ -140,7 +137,9 @@ def test_a_template_that_is_not_whole_is_refused(backbone: Backbone, tmp_path: P
 
 def test_every_layer_and_the_head_have_slots_of_their_own(backbone: Backbone) -> None:
     slots = backbone.facts.slots
-    assert set(slots) == {f"{name}/{part}" for name in (*TRUNK, *TAIL, "head") for part in ("kernel", "bias")}
+    assert set(slots) == {
+        f"{name}/{part}" for name in (*backbone.architecture.shapes, "head") for part in ("kernel", "bias")
+    }
     assert len(set(slots.values())) == len(slots)
     for name, array in arrays(backbone.layers).items():
         stored = backbone.template.weights[slots[name]]
@@ -167,7 +166,7 @@ def test_layers_that_are_all_alike_are_converted(backbone: Backbone, tmp_path: P
     # In the process where other tests import TensorFlow already.
     from worker.backbone.conversion import convert
 
-    convert(zeros, "zeros", tmp_path)
+    convert(backbone.architecture, zeros, "zeros", tmp_path)
     facts = BackboneFacts(**json.loads((tmp_path / FACTS).read_text()))
     assert (facts.slots, facts.offsets) == (backbone.facts.slots, backbone.facts.offsets)
     black = np.zeros((1, 224, 224, 3), np.uint8)
@@ -176,7 +175,7 @@ def test_layers_that_are_all_alike_are_converted(backbone: Backbone, tmp_path: P
 
 def test_layers_are_read_as_they_were_written(backbone: Backbone, tmp_path: Path) -> None:
     layers = backbone.layers
-    assert set(layers) == {*TRUNK, *TAIL}
+    assert set(layers) == set(backbone.architecture.shapes)
     assert digest(layers) == backbone.facts.weights_sha256
     save_layers(layers, tmp_path / LAYERS)
     assert digest(load_layers(tmp_path / LAYERS)) == digest(layers)
@@ -189,26 +188,24 @@ def written(folder: Path) -> dict[str, float]:
     return {str(path): path.stat().st_mtime for path in sorted(folder.rglob("*"))}
 
 
-def test_what_is_compiled_is_used_as_it_is_and_nothing_is_written(
-    own_cache: Path, backbone: Backbone
-) -> None:
+def test_what_is_compiled_is_used_as_it_is_and_nothing_is_written(own_cache: Path, one: Backbone) -> None:
     before = written(own_cache)
-    assert cached_backbone("random", own_cache).facts == backbone.facts
+    assert random_backbone(own_cache).facts == one.facts
     assert written(own_cache) == before
 
 
 def want(cache: Path, start: Barrier) -> None:
     start.wait()
-    cached_backbone("random", cache)
+    random_backbone(cache)
 
 
 def test_a_backbone_is_compiled_once_for_two_who_want_it_at_once_though_one_was_killed_and_it_is_damaged(
-    own_cache: Path, backbone: Backbone
+    own_cache: Path, one: Backbone
 ) -> None:
-    folder = own_cache / "backbones" / backbone.folder.name
+    folder = own_cache / "backbones" / one.folder.name
     (folder / FACTS).unlink()
     left = folder.with_suffix(".unfinished")
-    shutil.copytree(backbone.folder / TEMPLATE, left / TEMPLATE)
+    shutil.copytree(one.folder / TEMPLATE, left / TEMPLATE)
     (left / "half").write_text("what a killed process left")
     start = SPAWN.Barrier(3)
     processes = [SPAWN.Process(target=want, args=(own_cache, start)) for _ in range(2)]
@@ -229,14 +226,14 @@ def test_a_backbone_is_compiled_once_for_two_who_want_it_at_once_though_one_was_
     assert len(seen) == 1
     assert not left.exists()
     assert not (folder / "half").exists()
-    compiled = cached_backbone("random", own_cache)
-    assert compiled.facts == backbone.facts
+    compiled = random_backbone(own_cache)
+    assert compiled.facts == one.facts
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [CHECKSUMS, ENGINE, FACTS, LAYERS, TEMPLATE]
     )
     black = np.zeros((1, 224, 224, 3), np.uint8)
-    seen_here, seen_there = (litert_engine(one)(black) for one in (compiled, backbone))
-    assert seen_here.tail_inputs.shape == (1, *TAIL_INPUT)
+    seen_here, seen_there = (litert_engine(each)(black) for each in (compiled, one))
+    assert seen_here.tail_inputs.shape == (1, *one.architecture.tail_input)
     assert np.abs(seen_here.features.astype(np.float32) - seen_there.features).max() <= 2e-3
 
 
@@ -276,23 +273,23 @@ def write_nonsense(path: Path) -> None:
 )
 def test_a_damaged_backbone_is_not_used_but_compiled_again(
     own_cache: Path,
-    backbone: Backbone,
+    one: Backbone,
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
-    damage(own_cache / "backbones" / backbone.folder.name / name)
+    damage(own_cache / "backbones" / one.folder.name / name)
     # Compiling takes seconds; a file in the way of its folder tells that it was to be.
-    unfinished = own_cache / "backbones" / f"{backbone.folder.name}.unfinished"
+    unfinished = own_cache / "backbones" / f"{one.folder.name}.unfinished"
     unfinished.write_text("in the way")
     with pytest.raises(FileExistsError):
-        cached_backbone("random", own_cache)
+        random_backbone(own_cache)
 
 
 def test_a_file_of_something_else_is_told_and_leaves_no_backbone(tmp_path: Path) -> None:
     wrong = tmp_path / "weights.h5"
     wrong.write_text("no weights")
     with pytest.raises(JobError) as raised:
-        cached_backbone(str(wrong), tmp_path / "cache")
+        cached_backbone(own_weights(MOBILENET, wrong), tmp_path / "cache")
     assert raised.value.code == ErrorCode.BASE_WEIGHTS_INVALID
     assert str(wrong) in raised.value.message
     assert list((tmp_path / "cache" / "backbones").glob("*/")) == list(

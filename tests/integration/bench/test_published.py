@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.backbone.cache import cached_backbone
+from tests.support.backbones import real_backbone
 from worker.backbone.template import Template
 from worker.registry.folder import METADATA
 
@@ -19,7 +19,7 @@ def test_the_score_is_read_before_probabilities_forget_it(
     # TensorFlow takes seconds to import, and most tests do without it.
     from bench.published import load_published
 
-    bias = cached_backbone("random", cache).facts.slots["head/bias"]
+    bias = real_backbone(cache).facts.slots["head/bias"]
     template = Template.read(published_model)
     raised = template.weights[bias].astype(np.float32) + 3
     template.with_weights({bias: raised}, products=raised.size).write(tmp_path)

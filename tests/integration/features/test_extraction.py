@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.backbones import BOTH, backbone_of, random_backbone
 from tests.support.catalogues import catalogue_of
-from worker.backbone.architecture import FEATURES, TAIL_INPUT
 from worker.backbone.backbone import FORMAT, Backbone
-from worker.backbone.cache import cached_backbone
 from worker.backbone.engine import litert_engine, make_engine, tensorflow_engine
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
@@ -32,7 +31,7 @@ TWO = view_names(2)
 
 @pytest.fixture(scope="module")
 def backbone(cache: Path) -> Backbone:
-    return cached_backbone("random", cache)
+    return random_backbone(cache)
 
 
 @pytest.fixture
@@ -86,8 +85,8 @@ def test_what_was_computed_once_comes_from_the_store(
     first = Extractor(backbone, store, keep_tail_inputs=True).extract(dataset, TWO, steps.append)
     assert steps == list(range(1, 13))
     assert first.computed == 24
-    assert first.features.shape == (12, 2, FEATURES)
-    assert all_of(first.tail_inputs).shape == (12, 2, *TAIL_INPUT)
+    assert first.features.shape == (12, 2, backbone.architecture.features)
+    assert all_of(first.tail_inputs).shape == (12, 2, *backbone.architecture.tail_input)
     second = extract(backbone, store, dataset, keep_tail_inputs=True)
     assert second.computed == 0
     assert np.array_equal(all_of(second.features), all_of(first.features))
@@ -307,7 +306,9 @@ def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store
     assert extractor.probe(few, ("whole",)) == 4
 
 
-def test_litert_and_tensorflow_agree(backbone: Backbone, drawn_photos: Path) -> None:
+@pytest.mark.parametrize("name", BOTH)
+def test_litert_and_tensorflow_agree(name: str, cache: Path, drawn_photos: Path) -> None:
+    backbone = backbone_of(name, cache)
     import tensorflow as tf
 
     from worker.backbone.network import as_tensors, run_tail, run_trunk
@@ -315,9 +316,9 @@ def test_litert_and_tensorflow_agree(backbone: Backbone, drawn_photos: Path) -> 
     photos = [decode_photo(file) for file in sorted(drawn_photos.rglob("*.jpg"))[::8]]
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     views = np.stack([*photos, noise, np.zeros_like(noise), np.full_like(noise, 255)])
-    tensors = as_tensors(backbone.layers)
-    tail_inputs = run_trunk(tensors, tf.constant(views.astype(np.float32)))
-    expected = run_tail(tensors, tail_inputs).numpy().astype(np.float16).astype(np.float32)
+    architecture, tensors = backbone.architecture, as_tensors(backbone.layers)
+    tail_inputs = run_trunk(architecture, tensors, tf.constant(views.astype(np.float32)))
+    expected = run_tail(architecture, tensors, tail_inputs).numpy().astype(np.float16).astype(np.float32)
     for engine in (litert_engine(backbone), tensorflow_engine(backbone), make_engine(backbone)):
         seen = engine(views)
         assert seen.features.dtype == seen.tail_inputs.dtype == np.float16

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from demo.draw_catalogue import draw_catalogue
+from tests.support.backbones import RANDOM_SETTINGS
 from tests.support.published_here import QUICK, Published, Workshop
-from worker.backbone.architecture import Layer, arrays
 from worker.backbone.backbone import Backbone
+from worker.backbone.layers import Layer, arrays
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
@@ -22,7 +23,7 @@ from worker.pipeline.version_files import write_held_out
 
 @pytest.fixture(scope="module")
 def shop(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    shop = Workshop(tmp_path_factory.mktemp("shop"), cache)
+    shop = Workshop(tmp_path_factory.mktemp("shop"), cache, RANDOM_SETTINGS)
     draw_catalogue(shop.products, products=3, photos=20)
     return shop
 
@@ -35,7 +36,7 @@ def good(shop: Workshop) -> Published:
 @pytest.fixture(scope="module")
 def muddled(shop: Workshop, good: Published, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """The same photos, those that train under wrong products: who looks at what is held out sees no difference."""
-    muddled = Workshop(tmp_path_factory.mktemp("muddled"), shop.cache)
+    muddled = Workshop(tmp_path_factory.mktemp("muddled"), shop.cache, shop.settings)
     dataset, held_out = good.candidate.extracted.dataset, set(good.candidate.trained.held_out.tolist())
     skus = [product.sku for product in dataset.products]
     for place, photo in enumerate(dataset.photos):
@@ -85,6 +86,12 @@ def test_a_model_that_learnt_nonsense_does_not_take_the_place_of_a_good_one(
     assert "more than chance explains" in promotion.reason
     assert bad.metadata["promotion"]["comparison"]["photos"] == promotion.comparison.photos
     assert "published and not activated" in (bad.folder / "report.html").read_text()
+
+
+def test_models_of_random_weights_say_that_they_recognise_nothing(good: Published) -> None:
+    assert good.metadata["backbone"]["recognises_nothing"] is True
+    assert good.metadata["backbone"]["weights"] == "random"
+    assert "This model recognises nothing." in (good.folder / "report.html").read_text()
 
 
 def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Published, bad: Published) -> None:

@@ -21,7 +21,7 @@ from worker.errors import ErrorCode, JobError
 from worker.job.advice import AdviceKind
 from worker.job.options import Promote
 from worker.job.outcome import Unchanged
-from worker.job.progress import PhotoSkipped
+from worker.job.progress import BackboneChosen, PhotoSkipped
 from worker.pipeline.compare import DIGITS, TRAINED_ON
 from worker.pipeline.conclude import conclude
 
@@ -75,6 +75,18 @@ def test_what_is_said_of_a_model_fits_its_places(published: Published) -> None:
     assert (metadata["rejection"]["far"], said["far_auroc"]) == (None, None)
     report = (published.folder / "report.html").read_text()
     assert all(sku in report for sku in metadata["labels"])
+
+
+def test_a_model_says_which_network_looks_at_photos(published: Published, stocked: Workshop) -> None:
+    described = published.metadata["backbone"]
+    assert described["architecture"] == "efficientnet_lite0"
+    assert described["name"] == "EfficientNet-Lite0"
+    assert described["weights"] == "efficientnet-lite0-57934424.pth"
+    assert described["recognises_nothing"] is False
+    assert described["reason"] == "BACKBONE is efficientnet_lite0."
+    [chosen] = [update for update in stocked.heard if isinstance(update, BackboneChosen)][:1]
+    assert (chosen.backbone, chosen.weights) == (described["architecture"], described["weights"])
+    assert chosen.reason == described["reason"]
 
 
 def test_the_twin_says_which_photos_trained_it(published: Published) -> None:
@@ -143,7 +155,7 @@ def test_a_photo_saved_again_under_another_product_is_found_and_never_measured(
     one, other, _ = sorted(shop.products.iterdir())
     original = min(one.iterdir())
     with Image.open(original) as photo:
-        # To random weights a photo that lost anything is another one.
+        # Without any loss, so that it is the same photo for certain.
         photo.save(other / "again.png")
     published = shop.publish()
     [advice] = [each for each in published.model.advice if each.kind is AdviceKind.SAME_PHOTO]

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.backbones import BOTH, backbone_of, random_backbone, real_backbone
 from tests.support.waiting import DEADLINE
 from worker.arrays import softmax
-from worker.backbone.architecture import FEATURES, Layer, Layers, Weights, arrays
+from worker.backbone.architecture import Architecture
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
+from worker.backbone.layers import Layer, Layers, Weights, arrays
 from worker.backbone.template import MODEL, Template
 from worker.photos.decode import decode_photo
 from worker.pipeline.published_model import read_published
@@ -33,7 +34,8 @@ Model = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def backbone(cache: Path) -> Backbone:
-    return cached_backbone("random", cache)
+    """The one that the published model was trained on."""
+    return real_backbone(cache)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,8 @@ def other_layers(layers: Layers) -> Layers:
 def publish_with(layers: Layers, backbone: Backbone, folder: Path) -> Path:
     """Publish all of `layers`, with a head that is sure of its answers."""
     labels = ["A", "B", "C", "D", "E"]
-    kernel = np.random.default_rng(3).normal(scale=20, size=(FEATURES, len(labels))).astype(np.float32)
+    shape = backbone.architecture.features, len(labels)
+    kernel = np.random.default_rng(3).normal(scale=20, size=shape).astype(np.float32)
     head = {"head": Layer(kernel, np.zeros(len(labels), np.float32))}
     slots = backbone.facts.slots
     values = {slots[name]: array for name, array in arrays(layers | head).items()}
@@ -75,12 +78,13 @@ def publish_with(layers: Layers, backbone: Backbone, folder: Path) -> Path:
     return folder
 
 
-def in_tensorflow(layers: Layers, head: Head, photos: Pixels) -> Probabilities:
+def in_tensorflow(architecture: Architecture, layers: Layers, head: Head, photos: Pixels) -> Probabilities:
     # TensorFlow takes seconds to import, and most tests do without it.
     from worker.backbone.network import as_tensors, run_tail, run_trunk
 
     tensors = as_tensors(layers)
-    return softmax(head.logits(run_tail(tensors, run_trunk(tensors, photos.astype(np.float32))).numpy()))
+    tail_inputs = run_trunk(architecture, tensors, photos.astype(np.float32))
+    return softmax(head.logits(run_tail(architecture, tensors, tail_inputs).numpy()))
 
 
 def change_json(path: Path, change: Callable[[Model], object]) -> None:
@@ -116,20 +120,27 @@ def test_a_published_model_answers_as_tensorflow_does_of_its_files(
     from bench.published import load_published
 
     answers = read_published(published_model, backbone).predictor()(pictures)
-    # The files hold 1 / 127.5 in half precision, the engine divides in single.
+    # The files hold the divisor of pixels in half precision, the engine divides in single.
     assert np.abs(answers - load_published(published_model).predict(pictures)).max() <= 2e-3
 
 
-def test_a_model_of_another_backbone_runs_with_its_own_weights(
-    backbone: Backbone, pictures: Pixels, tmp_path: Path
+@pytest.mark.parametrize("name", BOTH)
+def test_a_model_of_other_weights_runs_with_its_own(
+    name: str, cache: Path, pictures: Pixels, tmp_path: Path
 ) -> None:
+    backbone = backbone_of(name, cache)
     others = other_layers(backbone.layers)
     folder = publish_with(others, backbone, tmp_path / "other")
     own = read_published(publish_with(backbone.layers, backbone, tmp_path / "own"), backbone)
     model = read_published(folder, backbone)
     answers = model.predictor()(pictures)
-    assert np.abs(answers - in_tensorflow(others, model.head, pictures)).max() <= 1e-4
+    assert np.abs(answers - in_tensorflow(backbone.architecture, others, model.head, pictures)).max() <= 1e-4
     assert np.abs(answers - own.predictor()(pictures)).max() > 0.1
+
+
+def test_a_model_of_another_architecture_is_refused(published_model: Path, cache: Path) -> None:
+    with pytest.raises(ValueError, match="is not this worker's graph"):
+        read_published(published_model, random_backbone(cache))
 
 
 def test_threads_with_a_predictor_each_answer_alike(
@@ -258,7 +269,7 @@ def another_kind(model: Model) -> None:
         (of_model(another_operation), "model.json is not this worker's graph: .*Softmax does not compute"),
         (of_model(another_stride), "model.json is not this worker's graph: .* does not compute"),
         (of_model(cut_the_graph), "model.json is not this worker's graph: .* does not compute"),
-        (of_model(transposed), r"Conv_1/kernel has the shape \(1, 1, 1280, 320\) instead of"),
+        (of_model(transposed), r"last/kernel has the shape \(1, 1, 1280, 320\) instead of"),
         (another_input_scale, "model.json is not this worker's graph: its constant .*recip differs"),
         (of_model(lambda model: model.pop("signature")), "not a graph that gives probabilities"),
     ],

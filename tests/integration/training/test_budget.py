@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.support.backbones import random_backbone
 from tests.support.catalogues import catalogue_of
 from tests.support.clock import Clock
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import fetch_photos
 from worker.errors import ErrorCode, JobError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def backbone(cache: Path) -> Backbone:
-    return cached_backbone("random", cache)
+    return random_backbone(cache)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def tuner(backbone: Backbone, extracted: Extracted) -> "Tuner":
     from worker.training.fine_tune import Tuner
 
     assert extracted.tail_inputs
-    return Tuner(backbone.layers, extracted.tail_inputs, extracted.dataset.labels)
+    return Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, extracted.dataset.labels)
 
 
 Tune = Callable[[int, float], tuple[int | None, list[int]]]

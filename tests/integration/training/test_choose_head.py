@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.backbones import random_backbone
 from tests.support.made_features import dealt, kept, likes, nothing
-from worker.backbone.architecture import FEATURES
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
 from worker.backbone.template import Template
 from worker.pipeline.export import export
 from worker.training.choose_head import choose_head
@@ -17,7 +16,7 @@ from worker.training.model import Model
 
 @pytest.fixture(scope="module")
 def backbone(cache: Path) -> Backbone:
-    return cached_backbone("random", cache)
+    return random_backbone(cache)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +31,9 @@ def backbone(cache: Path) -> Backbone:
 def test_photos_without_a_difference_give_a_head_that_can_be_published(
     kind: str, backbone: Backbone, tmp_path: Path
 ) -> None:
-    x, labels = likes(kind, FEATURES)
-    chosen = choose_head(kept(x[:, None]), labels, dealt(len(labels)), nothing(FEATURES))
+    features = backbone.architecture.features
+    x, labels = likes(kind, features)
+    chosen = choose_head(kept(x[:, None]), labels, dealt(len(labels)), nothing(features))
     export(backbone, Model(chosen.head, None), tmp_path)
     written = Template.read(tmp_path).weights
     kernel, bias = (

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.backbone.architecture import TAIL_INPUT
-from worker.backbone.cache import cached_backbone
+from tests.support.backbones import BOTH, backbone_of
 from worker.daemon.child_process import thread_settings
 from worker.features.scratch import Scratch
 
@@ -27,26 +26,26 @@ the features of the first `few` of them when the others were not asked for."""
 Models = dict[str, Model]
 
 
-def draw_activations() -> tuple[Scratch, npt.NDArray[np.int64]]:
-    """Noise around a mean for each product, with the products' numbers."""
+def draw_activations(shape: tuple[int, int, int]) -> tuple[Scratch, npt.NDArray[np.int64]]:
+    """Inputs of the tail, of that shape: noise around a mean for each product, with the products' numbers."""
     random = np.random.default_rng(0)
     labels = np.arange(PHOTOS) % PRODUCTS
-    means = random.normal(size=(PRODUCTS, 1, *TAIL_INPUT))
-    activations = Scratch(PHOTOS, (VIEWS, *TAIL_INPUT), np.float16)
+    means = random.normal(size=(PRODUCTS, 1, *shape))
+    activations = Scratch(PHOTOS, (VIEWS, *shape), np.float16)
     for photo, label in enumerate(labels):
-        activations.write(photo, means[label] + random.normal(size=(VIEWS, *TAIL_INPUT)))
+        activations.write(photo, means[label] + random.normal(size=(VIEWS, *shape)))
     return activations, labels
 
 
-def train_on(cores: int, seeds: list[int], folder: Path) -> None:
+def train_on(name: str, cores: int, seeds: list[int], folder: Path) -> None:
     """Train as the training child would that may use so many cores, with a thread for each on any machine."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     os.environ.update(thread_settings() | {"TF_NUM_INTEROP_THREADS": str(cores)})
     from worker.training.fine_tune import Tuner
 
-    backbone = cached_backbone("random", Path(os.environ["CACHE_PATH"]))
-    activations, labels = draw_activations()
-    tuner = Tuner(backbone.layers, activations, labels)
+    backbone = backbone_of(name, Path(os.environ["CACHE_PATH"]))
+    activations, labels = draw_activations(backbone.architecture.tail_input)
+    tuner = Tuner(backbone.architecture, backbone.layers, activations, labels)
     for turn, seed in enumerate(seeds):
         tuned = tuner.run(np.delete(np.arange(PHOTOS), HELD_OUT), epochs=EPOCHS, seed=seed)
         assert tuned
@@ -60,14 +59,14 @@ def train_on(cores: int, seeds: list[int], folder: Path) -> None:
         np.savez(folder / f"{turn}.npz", allow_pickle=False, **arrays, **seen)
 
 
-@pytest.fixture(scope="module")
-def models(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Models:
+@pytest.fixture(scope="module", params=BOTH)
+def models(request: pytest.FixtureRequest, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Models:
     """What processes trained: on one core; on two, and there again, and then with another seed."""
-    cached_backbone("random", cache)
+    backbone_of(request.param, cache)
     plans = {"1": ["0"], "2": ["0", "0", "1"]}
     folders = {cores: tmp_path_factory.mktemp(f"cores-{cores}-") for cores in plans}
     processes = [
-        subprocess.Popen([sys.executable, "-m", __name__, cores, str(folders[cores]), *seeds])
+        subprocess.Popen([sys.executable, "-m", __name__, request.param, cores, str(folders[cores]), *seeds])
         for cores, seeds in plans.items()
     ]
     assert [process.wait() for process in processes] == [0, 0]
@@ -100,4 +99,4 @@ def test_features_of_a_photo_do_not_depend_on_the_others(models: Models) -> None
 
 
 if __name__ == "__main__":
-    train_on(int(sys.argv[1]), [int(seed) for seed in sys.argv[3:]], Path(sys.argv[2]))
+    train_on(sys.argv[1], int(sys.argv[2]), [int(seed) for seed in sys.argv[4:]], Path(sys.argv[3]))

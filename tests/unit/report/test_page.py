@@ -6,7 +6,9 @@ from functools import cache
 
 from tests.support.made_reports import HOSTILE, SCRIPT, hostile_report, made_report, skus, unmeasured
 from tests.support.parsed_page import Page
+from worker.backbone.weights import RANDOM
 from worker.job.promotion import Comparison, Promotion
+from worker.report import wording
 from worker.report.page import render
 
 
@@ -21,6 +23,15 @@ def test_headline_says_what_the_number_means_and_rests_on() -> None:
     assert "Right on 84% of photos it had not seen (78 to 89%)" in text
     assert "rests on 60 photos of 5 products" in text
     assert "22 November 2026, 16:36 UTC" in text
+
+
+def test_a_model_of_random_weights_says_first_that_it_recognises_nothing() -> None:
+    report = made_report(skus(3))
+    of_random_weights = replace(report, backbone=replace(report.backbone, weights=RANDOM))
+    text = Page(render(of_random_weights)).text
+    assert wording.RECOGNISES_NOTHING in text
+    assert text.index(wording.RECOGNISES_NOTHING) < text.index("Right on")
+    assert "recognises nothing" not in Page(page_of(5)).text
 
 
 def test_sections_come_in_the_order_of_their_use() -> None:
