@@ -13,10 +13,12 @@ from PIL import ExifTags, Image
 
 from demo.node import install, run_node
 from demo.serve import serve
+from tests.support.trained_here import TrainedHere
 from worker.photos.decode import SIDE, decode_photo
 
 SCRIPTS = Path(__file__).parent / "tfjs"
 TOLERANCE = 0.03  # half-precision weights, and two libraries' order of adding
+SCORE_TOLERANCE = 0.1  # for the same reasons, in standard deviations of one of its parts
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.floating[Any]]
@@ -76,6 +78,15 @@ def test_node_agrees_with_python(
     clear = margins(expected) > TOLERANCE
     assert clear.any()
     assert (actual.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
+
+
+def test_node_gives_the_score_of_python(
+    pictures: Pixels, node_answer: dict[str, Any], trained: TrainedHere
+) -> None:
+    expected, given = trained.answer(pictures).scores, np.array(node_answer["scores"])
+    assert given.shape == expected.shape == (len(pictures),)
+    assert np.ptp(expected) > 1
+    assert np.abs(given - expected).max() <= SCORE_TOLERANCE
 
 
 def test_node_sees_the_promised_shapes(

@@ -61,6 +61,7 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
         options=Options(negatives=("BAG", "SHELF")),
         products=tuple(Product(sku, sku, name) for sku, name in zip(skus, names, strict=True)),
         photos=photos * len(skus),
+        broken_profiles=0,
         negatives=0,
         skipped=tuple(
             SkippedPhoto(f"{folder}{number}.jpg", reason)
@@ -70,7 +71,6 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
         fingerprint="f" * 64,
         backbone=BackboneFacts("mobilenet_v2", "weights.h5", "0" * 64, {}, {}),
         backbone_reason="It is the first whose weights are there.",
-        score_node="logits",
         evaluation=Evaluation(
             Accuracy(0.84, Interval(0.78, 0.89), 0.95, 0.82, 0.031, photos * len(skus), len(skus)),
             tuple(_product(skus, index, photos) for index in range(len(skus))),

@@ -1,5 +1,6 @@
 """Runs the pipeline's stages in a test's own process, so that tests can compare the model before its export."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +11,18 @@ import numpy.typing as npt
 
 from tests.support.backbones import real_backbone
 from tests.support.catalogues import catalogue_of
-from worker.backbone.layers import Layer, load_layers, save_layers
+from worker.arrays import Floats
 
-VERSION, TUNED = "v1767225600_20260101", "tuned.npz"
+VERSION, TUNED = "v1767225600_20260101", "tuned.pickle"
+LARGEST_LOGIT = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To n photos: probabilities `[n, products]` and scores `[n]`."""
+
+    probabilities: Floats
+    scores: Floats
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,10 @@ class TrainedHere:
     """A published model's folder, and the same model as a Python function."""
 
     folder: Path
-    probabilities: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+    answer: Callable[[npt.NDArray[np.uint8]], Answer]
+
+    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        return self.answer(pixels).probabilities
 
 
 def train_here(photos: Path, folder: Path, cache: Path) -> None:
@@ -37,6 +50,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
     from worker.report.description import ModelDescription
     from worker.training.fine_tune import Tuner
     from worker.training.model import Model
+    from worker.training.trial import fit_tuned_head
 
     storage = folder / "storage"
     storage.mkdir()
@@ -51,7 +65,11 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
     tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, dataset.labels)
     tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)
     assert tuned
-    export(backbone, Model(tuned.head, tuned.tail), model)
+    features = tuner.features(extracted.tail_inputs, np.arange(len(dataset.labels)))
+    head = fit_tuned_head(features, dataset.labels)
+    # The most certain answer is about 0.99: nothing here was held out to calibrate it.
+    head = head.calibrated(LARGEST_LOGIT / float(head.head.logits(features).max()))
+    export(backbone, Model(head, tuned.tail), model)
     skus = [product.sku for product in dataset.products]
     nothing = np.zeros(0, np.int64)
     unmeasured = np.zeros((0, len(skus)), np.float32)
@@ -63,6 +81,7 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
         trained_at=now,
         products=dataset.products,
         photos=len(dataset.labels),
+        broken_profiles=0,
         negatives=0,
         skipped=dataset.skipped,
         evaluation=evaluate(unmeasured, nothing, nothing, skus, np.bincount(dataset.labels)),
@@ -73,7 +92,6 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
         options=Options(),
         backbone=backbone.facts,
         backbone_reason="a test asked for it",
-        score_node=backbone.template.logits,
         method="fine-tuned",
         reason="a test asked for it",
         views=1,
@@ -83,26 +101,24 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
         stages=(),
     )
     write_version(description, model)
-    save_layers(tuned.tail | {"head": Layer(tuned.head.kernel, tuned.head.bias)}, folder / TUNED)
+    (folder / TUNED).write_bytes(pickle.dumps((tuned.tail, head)))
 
 
 def trained_here(folder: Path, cache: Path) -> TrainedHere:
     """Read the model that `train_here` wrote to `folder`, in the same or another process."""
 
-    def probabilities(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def answer(pixels: npt.NDArray[np.uint8]) -> Answer:
         # Imported here: TensorFlow takes seconds to import, and most tests do not need it.
         import tensorflow as tf
 
         from worker.arrays import softmax
         from worker.backbone.network import as_tensors, run_tail, run_trunk
-        from worker.training.heads import Head
 
-        layers = load_layers(folder / TUNED)
+        tail, head = pickle.loads((folder / TUNED).read_bytes())
         backbone = real_backbone(cache)
-        architecture, tensors = backbone.architecture, as_tensors(backbone.layers | layers)
-        head = Head(layers["head"].kernel, layers["head"].bias)
+        architecture, tensors = backbone.architecture, as_tensors(backbone.layers | tail)
         photo = tf.constant(pixels.astype(np.float32))
         features = run_tail(architecture, tensors, run_trunk(architecture, tensors, photo)).numpy()
-        return softmax(head.logits(features))
+        return Answer(softmax(head.head.logits(features)), head.scores(features))
 
-    return TrainedHere(folder / VERSION, probabilities)
+    return TrainedHere(folder / VERSION, answer)

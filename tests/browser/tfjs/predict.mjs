@@ -1,7 +1,8 @@
 /**
  * node predict.mjs <model folder> <pixels file> <n>
  *
- * The pixels are n photos of 224 × 224 × 3 bytes; prints JSON: {probabilities, input, output}.
+ * The pixels are n photos of 224 × 224 × 3 bytes; prints JSON:
+ * {probabilities, scores, input, output}.
  */
 
 import { readFile } from "node:fs/promises";
@@ -22,9 +23,13 @@ async function main() {
   }
   await tf.setBackend("cpu");
   const model = await tf.loadGraphModel(fromFolder(folder));
-  const output = model.predict(tf.tensor4d(Float32Array.from(bytes), photos, "float32"));
+  const pixels = tf.tensor4d(Float32Array.from(bytes), photos, "float32");
+  const output = model.predict(pixels);
+  const [same, scores] = model.execute(pixels, ["probabilities", "score"]);
+  if (tf.notEqual(same, output).any().dataSync()[0]) throw new Error("predict() and execute() disagree.");
   return {
     probabilities: await output.array(),
+    scores: await scores.array(),
     input: describe(model.inputs[0]),
     // The graph's last node names no shape, so the answer itself is asked.
     output: describe(output),

@@ -19,7 +19,7 @@ from worker.backbone.backbone import ENGINE, FACTS, LAYERS, TEMPLATE, Backbone, 
 from worker.backbone.cache import CHECKSUMS, cached_backbone
 from worker.backbone.engine import litert_engine
 from worker.backbone.layers import Layer, arrays, digest, in_engine_order, load_layers, save_layers
-from worker.backbone.template import MODEL, PLACEHOLDER_PRODUCTS, SHARD_BYTES, Template, fill_engine
+from worker.backbone.template import HEAD, MODEL, SCORE, SHARD_BYTES, Template, fill_engine
 from worker.backbone.weights import own_weights
 from worker.errors import ErrorCode, JobError
 
@@ -115,10 +115,11 @@ def test_a_weight_that_float16_cannot_hold_is_refused(backbone: Backbone, value:
 
 
 def test_a_template_stays_as_it_is_when_another_is_made_of_it(backbone: Backbone, tmp_path: Path) -> None:
-    before = json.dumps(backbone.template.model)
+    before, kernel = json.dumps(backbone.template.model), backbone.facts.slots["head/kernel"]
+    products = backbone.template.weights[kernel].shape[-1]
     with_head(backbone, *head(backbone, 9)).write(tmp_path)
     assert json.dumps(backbone.template.model) == before
-    assert backbone.template.weights[backbone.facts.slots["head/kernel"]].shape[-1] == PLACEHOLDER_PRODUCTS
+    assert backbone.template.weights[kernel].shape[-1] == products != 9
 
 
 def test_a_template_that_is_not_whole_is_refused(backbone: Backbone, tmp_path: Path) -> None:
@@ -137,9 +138,8 @@ def test_a_template_that_is_not_whole_is_refused(backbone: Backbone, tmp_path: P
 
 def test_every_layer_and_the_head_have_slots_of_their_own(backbone: Backbone) -> None:
     slots = backbone.facts.slots
-    assert set(slots) == {
-        f"{name}/{part}" for name in (*backbone.architecture.shapes, "head") for part in ("kernel", "bias")
-    }
+    layers = {f"{name}/{part}" for name in backbone.architecture.shapes for part in ("kernel", "bias")}
+    assert set(slots) == layers | set(HEAD) | set(SCORE)
     assert len(set(slots.values())) == len(slots)
     for name, array in arrays(backbone.layers).items():
         stored = backbone.template.weights[slots[name]]

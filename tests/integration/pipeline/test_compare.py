@@ -65,6 +65,7 @@ def compared(new: Published, active: ActiveModel) -> Comparison:
         candidate.trained.groups.of,
         candidate.trained.held_out,
         candidate.backbone,
+        candidate.job.cache,
     )
 
 
@@ -231,7 +232,7 @@ def test_a_model_on_another_backbone_is_run_with_its_own_weights(
         )
         for name, layer in backbone.layers.items()
     }
-    publish_twin(backbone, others | {"head": Layer(twin.head.kernel, twin.head.bias)}, good, copied)
+    publish_twin(backbone, others | {"head": Layer(twin.head.head.kernel, twin.head.head.bias)}, good, copied)
     other = compared(good, copied)
     same = compared(good, good.active)
     assert other.photos == same.photos

@@ -175,9 +175,9 @@ def tune(
         if tuned:
             assert set(tuned.tail) < set(backbone.layers)
             assert extracted.tail_inputs
-            logits = tuned.head.logits(tuner.features(extracted.tail_inputs, np.arange(1, 32, 2)))
-            assert logits.shape == (16, 4)
-            assert np.isfinite(logits).all()
+            features = tuner.features(extracted.tail_inputs, np.arange(1, 32, 2))
+            assert features.shape == (16, backbone.architecture.features)
+            assert np.isfinite(features).all()
         return (tuned.epochs if tuned else None), told
 
     return tune

@@ -33,8 +33,10 @@ def test_photos_without_a_difference_give_a_head_that_can_be_published(
 ) -> None:
     features = backbone.architecture.features
     x, labels = likes(kind, features)
-    chosen = choose_head(kept(x[:, None]), labels, dealt(len(labels)), nothing(features))
-    export(backbone, Model(chosen.head, None), tmp_path)
+    chosen = choose_head(
+        kept(x[:, None]), labels, np.arange(len(labels)), dealt(len(labels)), nothing(features)
+    )
+    export(backbone, Model(chosen.fitted, None), tmp_path)
     written = Template.read(tmp_path).weights
     kernel, bias = (
         written[backbone.facts.slots[f"head/{part}"]].astype(np.float32) for part in ("kernel", "bias")

@@ -51,11 +51,11 @@ def train_on(name: str, cores: int, seeds: list[int], folder: Path) -> None:
         assert tuned
         arrays = {
             f"{name}/{part}": array
-            for name, layer in (tuned.tail | {"head": tuned.head}).items()
+            for name, layer in tuned.tail.items()
             for part, array in vars(layer).items()
         }
         few, features = (tuner.features(activations, rows) for rows in (HELD_OUT[:5], HELD_OUT))
-        seen = {"few": few, "features": features, "logits": tuned.head.logits(features)}
+        seen = {"few": few, "features": features}
         np.savez(folder / f"{turn}.npz", allow_pickle=False, **arrays, **seen)
 
 
