@@ -83,10 +83,8 @@ def compare_published(
 def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path) -> Backbone:
     """The active model's, of which only the architecture counts. Raises Incomparable."""
     name = active_backbone(active)
-    if name == backbone.facts.architecture:
-        return backbone
-    if name not in ARCHITECTURES:
-        raise Incomparable(f"The active model {active.version} does not say which backbone it has.")
+    if name not in ARCHITECTURES or name == backbone.facts.architecture:
+        return backbone  # what cannot be read with it is told by its files
     architecture = ARCHITECTURES[name]
     try:
         if weights := pretrained_weights(architecture, cache):

@@ -24,7 +24,7 @@ from worker.pipeline.version_files import write_held_out
 @pytest.fixture(scope="module")
 def shop(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     shop = Workshop(tmp_path_factory.mktemp("shop"), cache, RANDOM_SETTINGS)
-    draw_catalogue(shop.products, products=3, photos=20)
+    draw_catalogue(shop.products, products=3, photos=36)
     return shop
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tests.support.backbones import random_backbone
-from tests.support.made_features import dealt, kept, likes, nothing
+from tests.support.made_features import kept, likes, nothing
 from worker.backbone.backbone import Backbone
 from worker.backbone.template import Template
 from worker.pipeline.export import export
 from worker.training.choose_head import choose_head
+from worker.training.folds import assign_folds
 from worker.training.model import Model
 
 
@@ -33,9 +34,9 @@ def test_photos_without_a_difference_give_a_head_that_can_be_published(
 ) -> None:
     features = backbone.architecture.features
     x, labels = likes(kind, features)
-    chosen = choose_head(
-        kept(x[:, None]), labels, np.arange(len(labels)), dealt(len(labels)), nothing(features)
-    )
+    groups, names = np.arange(len(labels)), [f"{number:02}" for number in range(len(labels))]
+    folds = assign_folds(labels, groups, names)
+    chosen = choose_head(kept(x[:, None]), labels, groups, folds, nothing(x.shape[1]))
     export(backbone, Model(chosen.fitted, None), tmp_path)
     written = Template.read(tmp_path).weights
     kernel, bias = (
