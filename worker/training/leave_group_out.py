@@ -2,7 +2,7 @@
 
 Without a group, the covariance is smaller by a matrix of low rank, so that its inverse follows from the one of all
 photos (Sherman, Morrison and Woodbury; as in leave-one-out discriminant analysis: Lachenbruch and Mickey,
-Technometrics 1968).
+Technometrics 1968). Two numbers stay those of all photos: the ridge, and the count that the covariance is divided by.
 """
 
 from dataclasses import dataclass

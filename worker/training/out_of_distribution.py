@@ -24,6 +24,9 @@ MOST_WEIGHTS: Final = 300_000
 NEGLIGIBLE: Final = 1e-6
 """The smallest eigenvalue that counts, as a share of the largest."""
 
+LEAST_DEVIATION: Final = 1e-5
+"""The smallest standard deviation of a part that counts, as a share of the part's largest value."""
+
 
 @dataclass(frozen=True)
 class Distances:
@@ -71,9 +74,10 @@ class Score:
         """By the parts `[n, PARTS]` of photos of known products that did not train the model."""
         if not len(known):
             return cls(np.ones(PARTS, np.float32), 0.0)
-        deviations = known.std(axis=0)
-        # A part that does not vary says nothing.
-        weights = np.where(deviations > 1e-9, 1 / np.maximum(deviations, 1e-9), 0).astype(np.float32)
+        deviations = known.std(axis=0, dtype=np.float64)
+        # A part that does not vary, or by rounding errors alone, says nothing.
+        varies = deviations > LEAST_DEVIATION * np.abs(known).max(axis=0)
+        weights = np.where(varies, 1 / np.where(varies, deviations, 1), 0).astype(np.float32)
         return cls(weights, -float(known.mean(axis=0) @ weights))
 
     def of(self, parts: Floats) -> Floats:

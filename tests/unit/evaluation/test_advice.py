@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.made_photos import FACTS
-from worker.evaluation.advice import FEW_PHOTOS, LISTED, PhotoResult, advise
+from worker.evaluation.advice import FEW_PHOTOS, LISTED, PhotoResult, advise, mislabelled
 from worker.evaluation.metrics import Accuracy, Confusion, Evaluation, ProductAccuracy
 from worker.job.advice import Advice, AdviceKind
 from worker.photos.facts import PhotoFacts
@@ -32,7 +32,7 @@ def told(
     copies: Iterable[tuple[int, int]] = (),
 ) -> tuple[Advice, ...]:
     """The advice beside good photos of good products."""
-    seen = [*photos, *(photo(100 + number) for number in range(20))]
+    seen = [*photos, *(photo(100 + number, sku) for sku in ("CUP", "JUG") for number in range(20))]
     return advise(seen, copies, Evaluation(NOTHING, tuple(products), ()), NAMES)
 
 
@@ -57,12 +57,80 @@ def test_a_photo_that_is_surely_of_another_product_looks_mislabelled() -> None:
     assert told([*doubtful, unasked]) == ()
 
 
+def taken_for(sku: str, other: str, photos: int, wrong: int) -> list[PhotoResult]:
+    """Photos of one product, the first of which the model surely takes for those of another one."""
+    return [
+        replace(photo(number, sku), prediction=other, confidence=0.99, label_probability=0.001)
+        if number < wrong
+        else photo(number, sku)
+        for number in range(photos)
+    ]
+
+
+def kinds(photos: list[PhotoResult]) -> list[AdviceKind]:
+    return [each.kind for each in advise(photos, (), Evaluation(NOTHING, (), ()), NAMES)]
+
+
+@pytest.mark.parametrize(
+    ("one_way", "other_way", "expected"),
+    [(5, 0, 0), (0, 5, 0), (3, 2, 0), (4, 0, 0), (12, 12, 0), (1, 0, 1), (0, 1, 1), (2, 1, 3), (3, 0, 3)],
+)
+def test_photos_of_products_that_are_often_taken_for_each_other_are_not_mislabelled(
+    one_way: int, other_way: int, expected: int
+) -> None:
+    """Of twelve photos each, five say that the two are alike, and one or two that somebody made a mistake."""
+    photos = [*taken_for("PEN", "POT", 12, one_way), *taken_for("POT", "PEN", 12, other_way)]
+    found = mislabelled(photos)
+    assert len(found) == expected
+    assert all(photos[index].contradicts_its_label for index in found)
+    assert kinds(photos) == [AdviceKind.LOOKS_MISLABELLED] * expected
+
+
+def test_alike_products_leave_strays_of_other_products_suspicious() -> None:
+    photos = [
+        *taken_for("PEN", "POT", 12, 5),
+        *taken_for("CUP", "POT", 12, 1),
+        *taken_for("POT", "PEN", 12, 0),
+    ]
+    assert mislabelled(photos) == [12]
+
+
+def test_the_product_with_fewer_measured_photos_says_how_many_are_many() -> None:
+    for fewer, expected in ((4, 0), (7, 0), (8, 2)):
+        photos = [*taken_for("PEN", "POT", 100, 2), *taken_for("POT", "PEN", fewer, 0)]
+        assert len(mislabelled(photos)) == expected, fewer
+    one = [*taken_for("PEN", "POT", 2, 1), *taken_for("POT", "PEN", 1, 0)]
+    assert mislabelled(one) == [0], "a single photo is no sign that products are alike"
+
+
+def test_a_photo_that_looks_like_a_product_which_was_not_measured_is_not_called_mislabelled() -> None:
+    unmeasured = [
+        replace(each, prediction=None, confidence=None, label_probability=None)
+        for each in taken_for("POT", "PEN", 9, 0)
+    ]
+    strays = taken_for("PEN", "POT", 12, 1)
+    assert mislabelled([*strays, *unmeasured]) == []
+    assert kinds([*strays, *unmeasured]) == []
+    assert mislabelled([*strays, *unmeasured, photo(50, "POT")]) == [0]
+
+
+def test_answers_that_the_model_is_not_sure_of_count_as_taken_for_each_other() -> None:
+    unsure = [
+        replace(each, confidence=0.5, label_probability=0.3) if each.prediction != each.sku else each
+        for each in taken_for("POT", "PEN", 12, 4)
+    ]
+    assert mislabelled([*taken_for("PEN", "POT", 12, 1), *unsure]) == []
+    assert mislabelled([*taken_for("PEN", "POT", 12, 1), *taken_for("POT", "PEN", 12, 0)]) == [0]
+
+
 def test_the_surest_suspects_come_first_and_no_more_than_anybody_reads() -> None:
     suspects = [
         replace(photo(number), prediction="JUG", confidence=0.95, label_probability=number / 10_000)
-        for number in range(50)
+        for number in range(LISTED + 10)
     ]
-    advice = told(suspects[::-1])
+    advice = told(
+        [*suspects[::-1], *(photo(200 + number, sku) for sku in ("CUP", "JUG") for number in range(200))]
+    )
     assert [each.photos[0] for each in advice] == [f"products/CUP/{number}.jpg" for number in range(LISTED)]
 
 

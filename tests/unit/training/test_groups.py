@@ -175,8 +175,8 @@ def test_a_copy_of_every_photo_lends_no_accuracy_to_photos_that_nothing_can_be_l
         assert (folds == -1).all(), "nobody knows which product they show"
         return
     nothing = np.zeros((0, 400), np.float32)
-    honest = choose_head(planted.features, both, folds, nothing).measured.top1
-    leaky = choose_head(planted.features, both, np.arange(240) // 60, nothing).measured.top1
+    honest = choose_head(planted.features, both, groups.of, folds, nothing).measured.top1
+    leaky = choose_head(planted.features, both, np.arange(240), np.arange(240) // 60, nothing).measured.top1
     assert honest < 0.35
     assert leaky > 0.9, "what it would seem to be with copies on both sides"
 

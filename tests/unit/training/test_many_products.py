@@ -13,6 +13,7 @@ from worker.evaluation.advice import LISTED, PhotoResult, advise
 from worker.evaluation.metrics import LONGEST, Evaluation, accuracy_metrics, evaluate
 from worker.evaluation.thresholds import choose_thresholds
 from worker.features.extraction import Extracted
+from worker.job.advice import AdviceKind
 from worker.report.page import render
 from worker.training.choose_head import choose_head
 from worker.training.folds import HELD_OUT_FOLD, assign_folds
@@ -57,20 +58,21 @@ def test_photos_are_held_out_and_no_product_loses_all(extracted: Extracted, fold
     assert (np.bincount(labels[folds == HELD_OUT_FOLD], minlength=PRODUCTS) < PHOTOS).all()
 
 
-def test_products_are_told_apart_and_others_noticed(extracted: Extracted, folds: Labels) -> None:
+def test_products_are_told_apart_and_others_noticed(
+    extracted: Extracted, groups: Groups, folds: Labels
+) -> None:
     """Of a part of the products; the time that this takes grows with the square of their number."""
     mine = extracted.dataset.labels < PRODUCTS // 4
     nothing = np.zeros((0, SIZE), np.float32)
     features = extracted.features.only(np.flatnonzero(mine))
-    chosen = choose_head(features, extracted.dataset.labels[mine], folds[mine], nothing)
+    labels = extracted.dataset.labels[mine]
+    chosen = choose_head(features, labels, groups.of[mine], folds[mine], nothing)
     assert chosen.measured.top1 > 100 / PRODUCTS
-    rejection = choose_thresholds(
-        chosen.measured.max_logits, chosen.measured.correct, chosen.near, chosen.far
-    )
+    rejection = choose_thresholds(chosen.scores, chosen.measured.correct, chosen.near, chosen.far)
     assert rejection
     assert rejection.near
     assert rejection.near.auroc > 0.5
-    assert np.isfinite(chosen.head.kernel).all()
+    assert np.isfinite(chosen.fitted.head.kernel).all()
     assert chosen.held_out
 
 
@@ -84,9 +86,12 @@ def test_what_the_row_holds_fits_its_column_and_says_how_many_it_leaves_out(eval
 def test_advice_stays_short_and_the_report_small(
     extracted: Extracted, groups: Groups, evaluation: Evaluation
 ) -> None:
+    """Though a photo of every product is taken for the first one."""
     photos = [
-        PhotoResult(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001)
-        for photo, facts in zip(extracted.dataset.photos, extracted.facts, strict=True)
+        PhotoResult(photo.name, photo.product.sku, facts, photo.product.sku, 0.99, 0.99)
+        if number % PHOTOS
+        else PhotoResult(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001)
+        for number, (photo, facts) in enumerate(zip(extracted.dataset.photos, extracted.facts, strict=True))
     ]
     names = {product.sku: product.name for product in extracted.dataset.products}
     advice = advise(photos, groups.copies, evaluation, names)
@@ -94,6 +99,7 @@ def test_advice_stays_short_and_the_report_small(
     for each in advice:
         by_kind[each.kind] = by_kind.get(each.kind, 0) + 1
         assert len(each.message) < 500
+    assert by_kind[AdviceKind.LOOKS_MISLABELLED] == LISTED
     assert max(by_kind.values()) <= LISTED
     page = made_report(sorted(names), [names[sku] for sku in sorted(names)], photos=PHOTOS)
     text = render(replace(page, evaluation=evaluation, advice=advice))
