@@ -20,7 +20,7 @@ class PublishedModel:
     labels: list[str]
     metadata: dict[str, Any]
     _function: Any
-    _logits: Any
+    _scores: Any
 
     def predict(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Probabilities float32 `[n, products]` of RGB uint8 `[n, 224, 224, 3]`."""
@@ -32,9 +32,9 @@ class PublishedModel:
 
         Raises ValueError for a model whose metadata has no node for the score.
         """
-        if self._logits is None:
+        if self._scores is None:
             raise ValueError("The model's metadata.json has no output.score.node: train it anew.")
-        scores: npt.NDArray[np.float32] = self._logits(tf.constant(pixels, tf.float32)).numpy().max(axis=1)
+        scores: npt.NDArray[np.float32] = self._scores(tf.constant(pixels, tf.float32)).numpy()
         return scores
 
 
@@ -59,7 +59,7 @@ def load_published(folder: Path) -> PublishedModel:
         labels=metadata["labels"],
         metadata=metadata,
         _function=wrapped.prune(photo, probabilities),
-        _logits=wrapped.prune(photo, f"{node}:0") if node else None,
+        _scores=wrapped.prune(photo, f"{node}:0") if node else None,
     )
 
 

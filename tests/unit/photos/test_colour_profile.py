@@ -81,13 +81,17 @@ def srgb_profile() -> bytes:
 
 
 def opened(image: Image.Image, kind: str, embedded: bytes | None, **options: object) -> OpenPhoto:
-    exact = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
+    exact: dict[str, dict[str, object]] = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "WEBP": {"lossless": True, "exact": True},
+    }
     data = encoded(image, kind, icc_profile=embedded, **exact.get(kind, {}), **options)
     return open_photo(Path("photo"), data)
 
 
 def middle(image: Image.Image) -> npt.NDArray[np.int64]:
-    return np.asarray(image)[image.height // 2, image.width // 2].astype(np.int64)
+    colour: npt.NDArray[np.int64] = np.asarray(image, np.int64)[image.height // 2, image.width // 2]
+    return colour
 
 
 def test_colours_by_hand_are_those_that_are_known() -> None:
