@@ -25,13 +25,13 @@ from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.published_model import Predictor, PublishedModel, read_published
 from worker.registry.folder import METADATA
+from worker.training.warm_start import DIGITS
 
 HELD_OUT_FOLDER = "held_out"
 """The folder below a version's, of a model of the same kind that a part of the photos did not train."""
 
-TRAINED_ON = "trained_on"
-DIGITS = 16
-"""Hex digits of a photo's sha256 that are enough to tell it from any other."""
+TRAINED_ON, TAIL_TRAINED_ON = "trained_on", "tail_trained_on"
+"""Keys of the held-out model's metadata."""
 
 COMPARED_AT_MOST = 1_000
 

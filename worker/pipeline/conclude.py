@@ -20,6 +20,7 @@ from worker.photos.file import read_photo
 from worker.photos.thumbnails import thumbnail
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
+from worker.pipeline.fingerprint import recipe
 from worker.pipeline.pipeline import Candidate
 from worker.pipeline.version_files import write_version
 from worker.report.description import ModelDescription, Picture
@@ -132,7 +133,9 @@ def _describe(
         fingerprint=candidate.fingerprint,
         backbone=candidate.backbone.facts,
         backbone_reason=candidate.backbone_reason,
+        recipe=recipe(),
         method=trained.method,
+        started_from=trained.started_from,
         reason=trained.reason,
         evaluation=evaluation,
         rejection=trained.rejection,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Final
 
 from worker.backbone.backbone import FORMAT
 from worker.catalogue.dataset import Dataset
@@ -10,6 +11,8 @@ from worker.photos.decode import PREPARATION
 
 TRAINING = 2
 """Counts up when the same photos and options give another model than before."""
+
+_RECIPE: Final = [FORMAT, PREPARATION, AUGMENTATION, TRAINING]
 
 
 def fingerprint(dataset: Dataset, negatives: Dataset, weights_sha256: str) -> str:
@@ -20,5 +23,13 @@ def fingerprint(dataset: Dataset, negatives: Dataset, weights_sha256: str) -> st
         for part in (dataset, negatives)
         for photo, digest in zip(part.photos, part.sha256, strict=True)
     ]
-    made_of = [sorted(photos), weights_sha256, FORMAT, PREPARATION, AUGMENTATION, TRAINING]
-    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    return _digest([sorted(photos), weights_sha256, *_RECIPE])
+
+
+def recipe() -> str:
+    """SHA-256 of how models are made of photos, weights and options by this version of the worker."""
+    return _digest(_RECIPE)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -30,6 +30,7 @@ from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.compare import HELD_OUT_FOLDER
 from worker.pipeline.estimates import job_seconds
 from worker.pipeline.export import export
+from worker.pipeline.find_warm_start import find_warm_start
 from worker.pipeline.fingerprint import fingerprint
 from worker.pipeline.tracker import ProgressTracker, Record
 from worker.pipeline.unchanged import is_unchanged
@@ -107,6 +108,7 @@ def train_model(
             extracted,
             other,
             backbone,
+            find_warm_start(job.active, extracted.dataset, backbone, options) if epochs else None,
             epochs=epochs,
             seed=options.seed,
             budget=budget,
@@ -183,6 +185,6 @@ def _export_held_out(backbone: Backbone, trained: Trained, dataset: Dataset, job
     folder = job.folder / HELD_OUT_FOLDER
     folder.mkdir()
     export(backbone, trained.held_out_model, folder)
-    trained_on = np.delete(dataset.sha256, trained.held_out).tolist()
     known = compress(dataset.products, trained.held_out_model_knows)
-    write_held_out([product.sku for product in known], trained_on, folder)
+    trained_on = {*np.delete(dataset.sha256, trained.held_out).tolist(), *trained.tail_trained_on}
+    write_held_out([product.sku for product in known], trained_on, trained.tail_trained_on, folder)

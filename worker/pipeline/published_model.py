@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from worker.arrays import softmax
 from worker.backbone.backbone import Backbone
-from worker.backbone.layers import Weights, arrays
+from worker.backbone.layers import Layer, Layers, Weights, arrays
 from worker.backbone.template import MODEL, Stored, Template, fill_engine
 from worker.registry.folder import METADATA
 from worker.training.heads import Head
@@ -24,9 +24,10 @@ Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """`labels` are SKUs in the order of the outputs; `head` gives the logits of features."""
+    """`labels` are SKUs in the order of the outputs; `head` gives the logits of the features that `layers` give."""
 
     labels: tuple[str, ...]
+    layers: Layers
     head: Head
     _features: int
     _engine: bytes = field(repr=False)
@@ -66,7 +67,9 @@ def read_published(folder: Path, backbone: Backbone) -> PublishedModel:
     except ValueError as error:
         raise ValueError(f"The published model in {folder} cannot be run: {error}.") from error
     engine = fill_engine(backbone.engine.read_bytes(), backbone.facts.offsets, weights)
-    return PublishedModel(labels, Head(kernel, bias), features, engine)
+    names = {name.rpartition("/")[0] for name in weights}
+    layers = {name: Layer(weights[f"{name}/kernel"], weights[f"{name}/bias"]) for name in names}
+    return PublishedModel(labels, layers, Head(kernel, bias), features, engine)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:

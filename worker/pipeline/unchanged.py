@@ -1,6 +1,7 @@
 """Whether there is anything to train at all."""
 
 import json
+from collections.abc import Mapping
 
 from worker.job.job import ActiveModel
 from worker.job.options import Options
@@ -14,12 +15,19 @@ def is_unchanged(active: ActiveModel, fingerprint: str, options: Options) -> boo
     """Whether the active model was made of the same photos, backbone and options, and the job forces no other."""
     try:
         metadata = json.loads((active.folder / METADATA).read_bytes())
-        before, asked = metadata["fingerprint"], Options.model_validate(_only_options(metadata["training"]))
+        same = metadata["fingerprint"] == fingerprint and are_same_options(metadata["training"], options)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
-    mine, theirs = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (options, asked))
-    return not options.force and before == fingerprint and mine == theirs
+    return same and not options.force
 
 
-def _only_options(training: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in training.items() if key in Options.model_fields}
+def are_same_options(training: Mapping[str, object], options: Options) -> bool:
+    """Whether a model with this `training` in its metadata was made with the same options.
+
+    Raises ValueError or AttributeError for what is no such thing.
+    """
+    before = Options.model_validate(
+        {key: value for key, value in training.items() if key in Options.model_fields}
+    )
+    mine, theirs = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (options, before))
+    return mine == theirs

@@ -2,26 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from worker.pipeline.compare import DIGITS, TRAINED_ON
+from worker.pipeline.compare import TAIL_TRAINED_ON, TRAINED_ON
 from worker.registry.folder import METADATA, sync_tree
 from worker.report.description import ModelDescription
 from worker.report.metadata import metadata
 from worker.report.page import render
+from worker.training.warm_start import DIGITS
 
 MAPPING = "product_mapping.json"
 REPORT = "report.html"
 
 
-def write_held_out(labels: Sequence[str], trained_on: Sequence[str], folder: Path) -> None:
+def write_held_out(
+    labels: Sequence[str], trained_on: Iterable[str], tail_trained_on: Iterable[str], folder: Path
+) -> None:
     """Write the `metadata.json` of the held-out model into its `folder`: its labels, and the sha256 of the photos that
-    trained it."""
+    trained it, and of those among them that trained its tail."""
     content = {
         "labels": list(labels),
         TRAINED_ON: sorted({digest[:DIGITS] for digest in trained_on}),
+        TAIL_TRAINED_ON: sorted({digest[:DIGITS] for digest in tail_trained_on}),
         "files": _files(folder),
     }
     _write(folder / METADATA, content)

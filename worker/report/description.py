@@ -57,7 +57,9 @@ class ModelDescription:
     fingerprint: str
     backbone: BackboneFacts
     backbone_reason: str
+    recipe: str
     method: str
+    started_from: str | None
     reason: str
     evaluation: Evaluation
     rejection: Rejection | None

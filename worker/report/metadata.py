@@ -49,6 +49,7 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
         "promotion": asdict(model.promotion),
         "advice": [asdict(advice) for advice in model.advice],
         "fingerprint": model.fingerprint,
+        "recipe": model.recipe,
         "input": PREPARATION,
         "output": {
             "shape": [None, len(model.products)],
@@ -69,7 +70,12 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
             "recognises_nothing": model.recognises_nothing,
         },
         "training": model.options.model_dump(mode="json")
-        | {"method": model.method, "reason": model.reason, "views": model.views},
+        | {
+            "method": model.method,
+            "reason": model.reason,
+            "started_from": model.started_from,
+            "views": model.views,
+        },
         "skipped": {
             "counts": model.skipped_by_reason,
             "photos": [asdict(photo) for photo in model.skipped],

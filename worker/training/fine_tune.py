@@ -15,6 +15,7 @@ from worker.backbone.architecture import Architecture
 from worker.backbone.layers import Layer, Layers
 from worker.backbone.network import run_tail
 from worker.features.scratch import Scratch
+from worker.training.heads import Head
 
 BATCH: Final = 32
 
@@ -29,6 +30,9 @@ LABEL_SMOOTHING: Final = 0.1
 
 FEATURE_SCALE: Final = 16.0
 """Features are square roots of shares, about 0.03 each: a head on them would learn too slowly."""
+
+GOING_ON: Final = 0.3
+"""Times the learning rates, for a tail that was trained before."""
 
 LEAST_EPOCHS: Final = 3
 
@@ -106,25 +110,31 @@ class Tuner:
         *,
         epochs: int,
         seed: int,
+        start: tuple[Layers, Head] | None = None,
         seconds: float = math.inf,
         on_start: Callable[[], None] = lambda: None,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     ) -> Tuned | None:
         """Train on the photos at `indices`, a random view of each in an epoch; `None` where `seconds` are too few.
 
+        Begins with the backbone's own tail and an empty head, or goes on from the trained ones in `start`, with smaller
+        steps.
         `on_start` is called when the graph is compiled, which takes a second or two at the first time.
         """
         deadline = time.monotonic() + seconds
         keras.utils.set_random_seed(seed)
         random = np.random.default_rng(seed)
         self._reset(indices)
+        if start:
+            self._go_on_from(*start)
+        scale = GOING_ON if start else 1.0
         steps = max(MIN_STEPS, -(-len(indices) // BATCH))
         least = min(LEAST_EPOCHS, epochs)
         done, warm_since, epoch = 0, 0.0, 0
         while epoch < epochs:
             losses = []
             for batch in _batches(indices, steps, random):
-                self._set_learning_rates(done / (epochs * steps))
+                self._set_learning_rates(scale, done / (epochs * steps))
                 views = random.integers(self._tail_inputs.shape[1], size=len(batch))
                 losses.append(float(self._step(self._tail_inputs.read_at(batch, views), self._labels[batch])))
                 done += 1
@@ -141,6 +151,11 @@ class Tuner:
         trained = {name: Layer(*(value.numpy() for value in layer)) for name, layer in self._layers.items()}
         return Tuned(trained, epochs)
 
+    def loaded(self, tail: Layers, epochs: int) -> Tuned:
+        """Take `tail`, which was trained before, for the one that was trained last."""
+        self._set_tail(tail)
+        return Tuned({name: tail[name] for name in self._tail}, epochs)
+
     def features(self, tail_inputs: Scratch, indices: Indices) -> Floats:
         """Features float32 `[len(indices), features]` of whole photos, by the tail that was trained last."""
         if not len(indices):
@@ -154,17 +169,25 @@ class Tuner:
 
     def _reset(self, indices: Indices) -> None:
         """Begin with the backbone's own tail and an empty head, for the photos at `indices`."""
-        for name, layer in self._tail.items():
-            for variable, value in zip(self._layers[name], (layer.kernel, layer.bias), strict=True):
-                variable.assign(value)
+        self._set_tail(self._tail)
         counts = np.bincount(self._labels[indices], minlength=self._products)
         self._log_frequency.assign(np.log(np.maximum(counts, 0.5) / counts.sum()))
         for variable in (self._kernel, self._bias, *(v for each in self._optimizers for v in each.variables)):
             variable.assign(tf.zeros_like(variable))
 
-    def _set_learning_rates(self, share_done: float) -> None:
+    def _go_on_from(self, tail: Layers, head: Head) -> None:
+        self._set_tail(tail)
+        self._kernel.assign(head.kernel / FEATURE_SCALE)
+        self._bias.assign(head.bias)
+
+    def _set_tail(self, tail: Layers) -> None:
+        for name, variables in self._layers.items():
+            for variable, value in zip(variables, (tail[name].kernel, tail[name].bias), strict=True):
+                variable.assign(value)
+
+    def _set_learning_rates(self, scale: float, share_done: float) -> None:
         for optimizer, (rate, _) in zip(self._optimizers, self._learning, strict=True):
-            optimizer.learning_rate.assign(rate * (1 + np.cos(np.pi * share_done)) / 2)
+            optimizer.learning_rate.assign(scale * rate * (1 + np.cos(np.pi * share_done)) / 2)
 
     def _run_tail(self, tail_inputs: tf.Tensor) -> tf.Tensor:
         return run_tail(self._architecture, self._layers, tf.cast(tail_inputs, tf.float32))

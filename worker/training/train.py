@@ -22,6 +22,7 @@ from worker.training.model import Model
 from worker.training.out_of_fold import OutOfFold
 from worker.training.scored_head import ScoredHead
 from worker.training.trial import Trial, fit_tuned_head, judge
+from worker.training.warm_start import EPOCHS, WarmStart
 
 if TYPE_CHECKING:
     from worker.training.fine_tune import Epoch, Tuned, Tuner
@@ -41,7 +42,9 @@ class Trained:
 
     `held_out_model` is a model of the same kind that the photos `held_out`, indices in the dataset, did not train;
     `None` where there are none. It knows the products `held_out_model_knows`, bool `[products]`. `measured` has the
-    answers out of fold; `reason` says why this `method` was chosen.
+    answers out of fold; `reason` says why this `method` was chosen. `tail_trained_on` has the
+    sha256, or their first digits, of the photos that trained the held-out model's tail; `started_from` is the version
+    whose tail fine-tuning went on from.
     """
 
     model: Model
@@ -53,6 +56,8 @@ class Trained:
     groups: Groups
     method: str
     reason: str
+    tail_trained_on: frozenset[str] = frozenset()
+    started_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class _Split:
 
     products: tuple[Product, ...]
     labels: Labels
+    sha256: Sequence[str]
     groups: Groups
     folds: Labels
 
@@ -68,7 +74,7 @@ class _Split:
     def of(cls, extracted: Extracted) -> "_Split":
         dataset, groups = extracted.dataset, group_photos(extracted)
         folds = assign_folds(dataset.labels, groups.of, dataset.sha256)
-        return cls(dataset.products, dataset.labels, groups, folds)
+        return cls(dataset.products, dataset.labels, dataset.sha256, groups, folds)
 
     @property
     def held_out(self) -> Indices:
@@ -79,6 +85,7 @@ def train(
     extracted: Extracted,
     negatives: Extracted | None,
     backbone: Backbone,
+    warm_start: WarmStart | None,
     *,
     epochs: int,
     seed: int,
@@ -89,7 +96,7 @@ def train(
     """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
     The head alone is published where fine-tuning made it worse, or found no time or no photos to be measured on.
-    `negatives` are photos of things that are no products. `step` is called with the share of a phase that is done.
+    `negatives` are photos of things that are no products. Fine-tuning goes on from `warm_start` where that suits. `step` is called with the share of a phase that is done.
     """
     split = _Split.of(extracted)
     chosen = choose_head(
@@ -103,7 +110,12 @@ def train(
     if extracted.tail_inputs is None:
         return _head_alone(split, chosen, "the profile does not fine-tune")
     known = ~held_out_classes(split.products)
+    is_held_out = split.folds == HELD_OUT_FOLD
+    if warm_start and not warm_start.suits(split.sha256, is_held_out, known[split.labels]):
+        warm_start = None
     head_alone = chosen.measured.select(split.held_out).restricted_to(known)
+    if warm_start:
+        head_alone = head_alone.select(np.flatnonzero(~warm_start.has_seen(split.sha256)))
     if not len(head_alone.indices):
         return _head_alone(split, chosen, "no photos could be held out to try fine-tuning on")
 
@@ -113,7 +125,9 @@ def train(
 
     tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, split.labels)
     tuning = _FineTuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
-    return _fine_tune_unless_worse(tuning, split, known, chosen, head_alone, negatives, epochs, budget)
+    return _fine_tune_unless_worse(
+        tuning, split, known, chosen, head_alone, negatives, warm_start, epochs, budget
+    )
 
 
 def _fine_tune_unless_worse(
@@ -123,12 +137,19 @@ def _fine_tune_unless_worse(
     chosen: ChosenHead,
     head_alone: OutOfFold,
     negatives: Extracted | None,
+    warm_start: WarmStart | None,
     epochs: int,
     budget: Budget,
 ) -> Trained:
-    """Try fine-tuning without the held-out photos, and without the products that are not `known`; then do it."""
+    """Try fine-tuning without the held-out photos, and without the products that are not `known`; then do it.
+
+    With a warm start, the tail of the active model's held-out one is what is tried.
+    """
     trained_on = np.flatnonzero((split.folds != HELD_OUT_FOLD) & known[split.labels])
-    tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
+    if warm_start:
+        tried: Tuned | None = tuning.tuner.loaded(warm_start.held_out_tail, EPOCHS)
+    else:
+        tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
     trial = tuning.judge(split, trained_on, known, head_alone, negatives)
@@ -139,7 +160,7 @@ def _fine_tune_unless_worse(
     if not trial.is_good_enough(head_alone, split.groups.of[head_alone.indices]):
         return _head_alone(split, chosen, outcome)
     everything = np.arange(len(split.labels))
-    tuned = tuning.run(Phase.TUNING, everything, tried.epochs, budget.left)
+    tuned = tuning.run(Phase.TUNING, everything, tried.epochs, budget.left, warm_start)
     if tuned is None:
         return _head_alone(split, chosen, "there was no time to fine-tune after the trial")
     measured = trial.measured
@@ -151,8 +172,10 @@ def _fine_tune_unless_worse(
         measured=chosen.measured.updated_with(measured.expanded_to(known)),
         rejection=choose_thresholds(trial.scores, measured.correct, trial.near, trial.far),
         groups=split.groups,
-        method=f"fine-tuned, {tuned.epochs} epochs",
+        method=f"fine-tuned, {tuned.epochs} epoch{'s' * (tuned.epochs != 1)}",
         reason=outcome,
+        tail_trained_on=warm_start.seen if warm_start else frozenset(split.sha256[i] for i in trained_on),
+        started_from=warm_start.version if warm_start else None,
     )
 
 
@@ -188,7 +211,14 @@ class _FineTuning:
     step: Callable[[Phase, float], None]
     on_epoch: Callable[[EpochFinished], None]
 
-    def run(self, phase: Phase, indices: Indices, epochs: int, seconds: float) -> "Tuned | None":
+    def run(
+        self,
+        phase: Phase,
+        indices: Indices,
+        epochs: int,
+        seconds: float,
+        warm_start: WarmStart | None = None,
+    ) -> "Tuned | None":
         """`None` where `seconds` are too few."""
 
         def epoch_done(epoch: "Epoch") -> None:
@@ -199,6 +229,7 @@ class _FineTuning:
             indices,
             epochs=epochs,
             seed=self.seed,
+            start=(warm_start.tail, warm_start.head) if warm_start else None,
             seconds=seconds,
             on_start=lambda: self.step(phase, 0.0),
             on_epoch=epoch_done,
