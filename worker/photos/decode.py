@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-from worker.photos.colour_profile import in_srgb
+from worker.photos.colour_profile import LARGEST_PROFILE, in_srgb
 from worker.photos.file import read_photo, too_large
 from worker.photos.formats import FORMATS, is_other_image, is_supported
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
@@ -58,6 +58,8 @@ _one_large_at_a_time = threading.Lock()
 
 # Our own check comes first; Pillow's is for WebP, whose canvas is allocated when the file is opened.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Pillow refuses PNGs whose profile exceeds this, a megabyte unless told otherwise.
+PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_PROFILE
 
 
 @dataclass(frozen=True)

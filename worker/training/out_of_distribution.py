@@ -24,6 +24,9 @@ MOST_WEIGHTS: Final = 300_000
 NEGLIGIBLE: Final = 1e-6
 """The smallest eigenvalue that counts, as a share of the largest."""
 
+LEAST_UNIT: Final = 1e-6
+"""The smallest unit of squared distances, whose square float32 holds: class means that are all the same have none."""
+
 LEAST_DEVIATION: Final = 1e-5
 """The smallest standard deviation of a part that counts, as a share of the part's largest value."""
 
@@ -43,7 +46,7 @@ class Distances:
     @classmethod
     def of(cls, gram: Floats) -> "Distances":
         """Of inner products of the class means with one another, `[products, products]`."""
-        unit = max(float(np.trace(gram)) / len(gram), float(np.finfo(np.float32).tiny))
+        unit = max(float(np.trace(gram)) / len(gram), LEAST_UNIT)
         values, vectors = np.linalg.eigh(gram.astype(np.float64) / unit)
         rank = min(int((values > NEGLIGIBLE * values[-1]).sum()), max(1, MOST_WEIGHTS // len(gram)))
         kept = slice(len(gram) - rank, None)

@@ -61,7 +61,7 @@ def test_each_has_the_size_that_is_written_of_it(
     )
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=str)
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=lambda architecture: architecture.name)
 def test_what_each_layer_gives_is_what_the_next_one_takes(architecture: Architecture) -> None:
     channels = architecture.stem_channels
     for block in architecture.blocks:

@@ -107,7 +107,7 @@ def test_own_weights_are_known_by_their_content(tmp_path: Path) -> None:
     assert own_weights(MOBILENET, file).sha256 != before.sha256
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=str)
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=lambda architecture: architecture.name)
 def test_a_path_without_a_file_is_told_with_what_would_help(
     architecture: Architecture, tmp_path: Path
 ) -> None:
@@ -155,7 +155,7 @@ def test_weights_of_the_other_architecture_are_told_and_leave_no_backbone(
     assert list(entries.glob("*/")) == list(entries.glob("*.unfinished/"))
 
 
-@pytest.mark.parametrize("architecture", [MOBILENET, LITE0], ids=str)
+@pytest.mark.parametrize("architecture", [MOBILENET, LITE0], ids=lambda architecture: architecture.name)
 @pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02.", b"\x89HDF\r\n\x1a\n"])
 def test_a_file_of_something_else_is_told(architecture: Architecture, content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "weights"

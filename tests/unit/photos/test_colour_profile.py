@@ -90,8 +90,8 @@ def opened(image: Image.Image, kind: str, embedded: bytes | None, **options: obj
 
 
 def middle(image: Image.Image) -> npt.NDArray[np.int64]:
-    colour: npt.NDArray[np.int64] = np.asarray(image, np.int64)[image.height // 2, image.width // 2]
-    return colour
+    found: npt.NDArray[np.int64] = np.asarray(image)[image.height // 2, image.width // 2].astype(np.int64)
+    return found
 
 
 def test_colours_by_hand_are_those_that_are_known() -> None:
@@ -227,6 +227,13 @@ def test_a_profile_that_is_no_good_is_ignored_and_told(kind: str, how: str) -> N
     facts = photo_facts(photo)
     assert facts.broken_profile
     assert unpack(pack(facts)) == facts
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_profile_of_two_megabytes_is_none_too_large(kind: str) -> None:
+    photo = opened(Image.new("RGB", (230, 230), MUTED[0]), kind, profile(DISPLAY_P3) + bytes(2 << 20))
+    assert not photo.broken_profile
+    assert np.abs(middle(photo.whole) - by_hand(MUTED[0], DISPLAY_P3)).max() <= 2
 
 
 @pytest.mark.parametrize("how", [how for how in SPOILT if how != "gigantic"])

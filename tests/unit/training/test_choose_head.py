@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.support.made_features import dealt, examples, kept, nothing
+from tests.support.made_features import dealt, examples, kept, likes, nothing
 from worker.arrays import Labels, softmax
 from worker.evaluation.thresholds import auroc
 from worker.training.calibration import fit_temperature, log_loss
 from worker.training.choose_head import DEFAULT_KIND, DEFAULT_SHRINKAGE, SHRINKAGES, ChosenHead, choose_head
 from worker.training.folds import HELD_OUT_FOLD
-from worker.training.heads import HeadKind
+from worker.training.heads import LARGEST, HeadKind
 from worker.training.out_of_fold import OutOfFold
 
 
@@ -203,6 +203,28 @@ def test_where_nothing_can_be_measured_there_is_a_head_all_the_same() -> None:
     assert np.array_equal(chosen.fitted.head.logits(x).argmax(axis=1), labels)
     assert np.isfinite(chosen.far).all()
     assert len(chosen.far) == 5
+
+
+@pytest.mark.parametrize("size", [20, 100])
+@pytest.mark.parametrize(
+    "likeness",
+    [
+        "one photo copied for each product",
+        "photos that differ by next to nothing",
+        "one photo copied for all",
+    ],
+)
+def test_everything_is_finite_however_alike_all_photos_are(likeness: str, size: int) -> None:
+    x, labels = likes(likeness, size)
+    photos = len(labels)
+    groups = np.arange(photos) // 2
+    chosen = choose_head(kept(x[:, None]), labels, groups, groups % 3, -x[:4])
+    assert len(chosen.measured.labels) == len(chosen.scores) == photos
+    for values in (chosen.measured.logits, chosen.scores, chosen.near, chosen.far, chosen.fitted.scores(x)):
+        assert np.isfinite(values).all()
+    assert np.abs(chosen.fitted.head.kernel).max() <= LARGEST * 1.001
+    if likeness == "one photo copied for each product":
+        assert chosen.measured.top1 == 1
 
 
 def test_photos_that_never_measure_are_not_asked_about() -> None:
