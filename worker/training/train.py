@@ -12,7 +12,6 @@ from worker.backbone.backbone import Backbone
 from worker.catalogue.photo_files import Product
 from worker.evaluation.thresholds import Rejection, choose_thresholds
 from worker.features.extraction import Extracted
-from worker.features.scratch import Scratch
 from worker.job.progress import EpochFinished, Phase
 from worker.training.budget import Budget
 from worker.training.choose_head import ChosenHead, choose_head
@@ -20,20 +19,17 @@ from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
 from worker.training.model import Model
 from worker.training.out_of_fold import OutOfFold
-from worker.training.scored_head import ScoredHead
-from worker.training.trial import Trial, fit_tuned_head, judge
+from worker.training.tuning import Tuning
 from worker.training.warm_start import EPOCHS, WarmStart
 
 if TYPE_CHECKING:
-    from worker.training.fine_tune import Epoch, Tuned, Tuner
+    from worker.training.fine_tune import Tuned
 
 TRIAL_COST: Final = (FOLDS - 1) / FOLDS
 """Of the trial, as a share of the final training: the trial trains on the other folds, the final training on all."""
 
 HELD_OUT_CLASSES: Final = 8
 """One product in so many is held out of the trial, and none of fewer products."""
-
-HELD_OUT_CLASSES_PHOTOS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -93,10 +89,11 @@ def train(
     step: Callable[[Phase, float], None],
     on_epoch: Callable[[EpochFinished], None],
 ) -> Trained:
-    """Choose a head out of fold; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
+    """Choose a head on groups left out; with `epochs`, try on a fold whether fine-tuning is better, and then do it.
 
     The head alone is published where fine-tuning made it worse, or found no time or no photos to be measured on.
-    `negatives` are photos of things that are no products. Fine-tuning goes on from `warm_start` where that suits. `step` is called with the share of a phase that is done.
+    `negatives` are photos of things that are no products. Fine-tuning goes on from `warm_start` where that suits.
+    `step` is called with the share of a phase that is done.
     """
     split = _Split.of(extracted)
     chosen = choose_head(
@@ -124,14 +121,14 @@ def train(
     from worker.training.fine_tune import Tuner
 
     tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, split.labels)
-    tuning = _FineTuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
+    tuning = Tuning(tuner, extracted.tail_inputs, seed, step, on_epoch)
     return _fine_tune_unless_worse(
         tuning, split, known, chosen, head_alone, negatives, warm_start, epochs, budget
     )
 
 
 def _fine_tune_unless_worse(
-    tuning: "_FineTuning",
+    tuning: Tuning,
     split: _Split,
     known: Mask,
     chosen: ChosenHead,
@@ -152,7 +149,7 @@ def _fine_tune_unless_worse(
         tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
-    trial = tuning.judge(split, trained_on, known, head_alone, negatives)
+    trial = tuning.judge(split.labels, trained_on, known, head_alone, negatives)
     outcome = (
         f"on {len(head_alone.indices)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
         f"head alone {head_alone.top1:.1%}"
@@ -174,7 +171,9 @@ def _fine_tune_unless_worse(
         groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epoch{'s' * (tuned.epochs != 1)}",
         reason=outcome,
-        tail_trained_on=warm_start.seen if warm_start else frozenset(split.sha256[i] for i in trained_on),
+        tail_trained_on=warm_start.seen
+        if warm_start
+        else frozenset(np.array(split.sha256)[trained_on].tolist()),
         started_from=warm_start.version if warm_start else None,
     )
 
@@ -199,72 +198,6 @@ def _head_alone(split: _Split, chosen: ChosenHead, reason: str) -> Trained:
         method=f"{chosen.kind}, shrinkage {chosen.shrinkage:g}",
         reason=reason,
     )
-
-
-@dataclass(frozen=True)
-class _FineTuning:
-    """Runs the tuner, tells of its progress, and asks the tail that it trained last."""
-
-    tuner: "Tuner"
-    tail_inputs: Scratch
-    seed: int
-    step: Callable[[Phase, float], None]
-    on_epoch: Callable[[EpochFinished], None]
-
-    def run(
-        self,
-        phase: Phase,
-        indices: Indices,
-        epochs: int,
-        seconds: float,
-        warm_start: WarmStart | None = None,
-    ) -> "Tuned | None":
-        """`None` where `seconds` are too few."""
-
-        def epoch_done(epoch: "Epoch") -> None:
-            self.step(phase, epoch.number / epoch.of)
-            self.on_epoch(EpochFinished(phase, epoch.number, epoch.of, round(epoch.loss, 4)))
-
-        return self.tuner.run(
-            indices,
-            epochs=epochs,
-            seed=self.seed,
-            start=(warm_start.tail, warm_start.head) if warm_start else None,
-            seconds=seconds,
-            on_start=lambda: self.step(phase, 0.0),
-            on_epoch=epoch_done,
-        )
-
-    def judge(
-        self,
-        split: _Split,
-        trained_on: Indices,
-        known: Mask,
-        head_alone: OutOfFold,
-        negatives: Extracted | None,
-    ) -> Trial:
-        """Judge what was trained last, on the photos at `trained_on` of the products in `known`: on the photos of
-        `head_alone`, on other products, and on negatives."""
-        unknown = np.flatnonzero(~known[split.labels])
-        return judge(
-            self.fit_head(trained_on, (np.cumsum(known) - 1)[split.labels]),
-            self.tuner.features(self.tail_inputs, head_alone.indices),
-            head_alone.indices,
-            head_alone.labels,
-            self.tuner.features(
-                self.tail_inputs, unknown[:: -(-len(unknown) // HELD_OUT_CLASSES_PHOTOS) or 1]
-            ),
-            self._features_of(negatives),
-        )
-
-    def fit_head(self, indices: Indices, labels: Labels) -> ScoredHead:
-        """The head on the photos at `indices`, by the tail that was trained last; `labels` are of all photos."""
-        return fit_tuned_head(self.tuner.features(self.tail_inputs, indices), labels[indices])
-
-    def _features_of(self, negatives: Extracted | None) -> Floats:
-        if negatives is None or negatives.tail_inputs is None:
-            return self.tuner.features(self.tail_inputs, np.zeros(0, np.int64))
-        return self.tuner.features(negatives.tail_inputs, np.arange(len(negatives.tail_inputs)))
 
 
 def _first_views(negatives: Extracted | None, features: int) -> Floats:
