@@ -69,6 +69,8 @@ def made_report(skus: Sequence[str], names: Sequence[str] = (), *, photos: int =
         ),
         views=5,
         fingerprint="f" * 64,
+        recipe="e" * 64,
+        started_from=None,
         backbone=BackboneFacts("mobilenet_v2", "weights.h5", "0" * 64, {}, {}),
         backbone_reason="It is the first whose weights are there.",
         evaluation=Evaluation(

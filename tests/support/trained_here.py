@@ -89,6 +89,8 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
         promotion=Promotion(True, "There was no active model.", None, None),
         advice=(),
         fingerprint="",
+        recipe="",
+        started_from=None,
         options=Options(),
         backbone=backbone.facts,
         backbone_reason="a test asked for it",

@@ -93,6 +93,9 @@ class Architecture:
     tapped: tuple[str, ...]
     pretrained: Pretrained
 
+    def __str__(self) -> str:
+        return self.name
+
     @cached_property
     def trunk_blocks(self) -> tuple[Block, ...]:
         return self.blocks[: self._cut]

@@ -112,7 +112,7 @@ def train(
         warm_start = None
     head_alone = chosen.measured.select(split.held_out).restricted_to(known)
     if warm_start:
-        head_alone = head_alone.select(np.flatnonzero(~warm_start.has_seen(split.sha256)))
+        head_alone = head_alone.select(_unseen(split, warm_start))
     if not len(head_alone.indices):
         return _head_alone(split, chosen, "no photos could be held out to try fine-tuning on")
 
@@ -165,7 +165,7 @@ def _fine_tune_unless_worse(
         model=Model(trial.finished(tuning.fit_head(everything, split.labels)), tuned.tail),
         held_out_model=Model(trial.head, tried.tail),
         held_out_model_knows=known,
-        held_out=split.held_out,
+        held_out=split.held_out if warm_start is None else _unseen(split, warm_start),
         measured=chosen.measured.updated_with(measured.expanded_to(known)),
         rejection=choose_thresholds(trial.scores, measured.correct, trial.near, trial.far),
         groups=split.groups,
@@ -176,6 +176,12 @@ def _fine_tune_unless_worse(
         else frozenset(np.array(split.sha256)[trained_on].tolist()),
         started_from=warm_start.version if warm_start else None,
     )
+
+
+def _unseen(split: _Split, warm_start: WarmStart) -> Indices:
+    """The held-out photos that have not trained the tail which is tried."""
+    held_out = split.held_out
+    return held_out[~warm_start.has_seen(split.sha256)[held_out]]
 
 
 def held_out_classes(products: Sequence[Product]) -> Mask:

@@ -17,8 +17,9 @@ from worker.backbone.layers import Layer, arrays
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
-from worker.pipeline.compare import DIGITS, HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
+from worker.pipeline.compare import HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
 from worker.pipeline.version_files import write_held_out
+from worker.training.warm_start import DIGITS
 
 
 @pytest.fixture(scope="module")
@@ -248,4 +249,4 @@ def publish_twin(backbone: Backbone, layers: dict[str, Layer], good: Published, 
     skus = [product.sku for product in good.candidate.extracted.dataset.products]
     values = {backbone.facts.slots[name]: array for name, array in arrays(layers).items()}
     backbone.template.with_weights(values, products=len(skus)).write(folder)
-    write_held_out(skus, trained_on, folder)
+    write_held_out(skus, trained_on, (), folder)

@@ -22,8 +22,9 @@ from worker.job.advice import AdviceKind
 from worker.job.options import Promote
 from worker.job.outcome import Unchanged
 from worker.job.progress import BackboneChosen, PhotoSkipped
-from worker.pipeline.compare import DIGITS, TRAINED_ON
+from worker.pipeline.compare import TRAINED_ON
 from worker.pipeline.conclude import conclude
+from worker.training.warm_start import DIGITS
 
 FORCE = QUICK.model_copy(update={"force": True})
 
