@@ -51,7 +51,10 @@ class Options(BaseModel):
         description="`auto` activates the new model unless it is worse than the active one, `always` and `never` "
         "do not ask",
     )
-    force: bool = Field(default=False, description="train even if nothing has changed since the active model")
+    force: bool = Field(
+        default=False,
+        description="train even if nothing has changed since the active model, and from the start",
+    )
     negatives: Annotated[tuple[str, ...], Strict(False)] = Field(
         default=(),
         description="SKUs of products that are not to be recognised: they teach the model what is not ours",
