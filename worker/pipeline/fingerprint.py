@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from typing import Final
 
 from worker.backbone.backbone import FORMAT
 from worker.catalogue.dataset import Dataset
@@ -11,8 +10,6 @@ from worker.photos.decode import PREPARATION
 
 TRAINING = 2
 """Counts up when the same photos and options give another model than before."""
-
-_RECIPE: Final = [FORMAT, PREPARATION, AUGMENTATION, TRAINING]
 
 
 def fingerprint(dataset: Dataset, negatives: Dataset, weights_sha256: str) -> str:
@@ -23,12 +20,16 @@ def fingerprint(dataset: Dataset, negatives: Dataset, weights_sha256: str) -> st
         for part in (dataset, negatives)
         for photo, digest in zip(part.photos, part.sha256, strict=True)
     ]
-    return _digest([sorted(photos), weights_sha256, *_RECIPE])
+    return _digest([sorted(photos), weights_sha256, *_recipe()])
 
 
 def recipe() -> str:
     """SHA-256 of how models are made of photos, weights and options by this version of the worker."""
-    return _digest(_RECIPE)
+    return _digest(_recipe())
+
+
+def _recipe() -> list[object]:
+    return [FORMAT, PREPARATION, AUGMENTATION, TRAINING]
 
 
 def _digest(value: object) -> str:

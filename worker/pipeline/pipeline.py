@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from itertools import compress
+from threading import Thread
 
 import numpy as np
 
@@ -96,6 +98,9 @@ def train_model(
             return Unchanged(job.active.version)
 
     with tracker.stage(Stage.TRAIN, f"Looking at {len(dataset.photos)} photos"):
+        if epochs:
+            # TensorFlow takes seconds to import; meanwhile the photos are looked at.
+            Thread(target=import_module, args=["worker.training.fine_tune"], daemon=True).start()
         budget = Budget(options.time_budget_seconds)
         store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
         extractor = Extractor(backbone, store, keep_tail_inputs=epochs > 0)
