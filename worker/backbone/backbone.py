@@ -12,7 +12,7 @@ from worker.backbone.template import Template
 
 ENGINE, LAYERS, TEMPLATE, FACTS = "engine.tflite", "layers.npz", "template", "facts.json"
 
-FORMAT = 5
+FORMAT = 6
 """Version of the folder's content; increase it with every change, so that entries of older versions are not used."""
 
 

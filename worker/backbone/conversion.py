@@ -100,7 +100,7 @@ def _score(head: Mapping[str, Weights], features: tf.Tensor, logits: tf.Tensor) 
     inner = logits * head["score/scale"] + head["score/shift"]
     nearest = 2 * tf.reduce_max(inner - head["score/half_lengths"], 1)
     closeness = nearest - tf.reduce_sum((inner @ head["score/basis"]) ** 2, 1)
-    similarity = (features @ head["score/similarity"])[:, 0]
+    similarity = (features @ head["score/mean"])[:, 0]
     parts = tf.stack([first, first - second, closeness, similarity], 1)
     return tf.reduce_sum(parts * head["score/weights"], 1) + head["score/constant"]
 

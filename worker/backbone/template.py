@@ -22,7 +22,7 @@ PARTS = 4
 
 HEAD = {"head/kernel": ("features", "products"), "head/bias": ("products",)}
 SCORE = {
-    "score/similarity": ("features", "one"),
+    "score/mean": ("features", "one"),
     "score/scale": ("products",),
     "score/shift": ("products",),
     "score/half_lengths": ("products",),

@@ -35,11 +35,11 @@ def _arrays_of(head: ScoredHead) -> dict[str, Weights]:
     return {
         "head/kernel": head.head.kernel,
         "head/bias": head.head.bias,
-        "score/similarity": score.similarity[:, None],
+        "score/mean": score.mean[:, None],
         "score/scale": score.scale,
         "score/shift": score.shift,
         "score/half_lengths": score.distances.half_lengths,
         "score/basis": score.distances.basis,
         "score/weights": score.score.weights,
-        "score/constant": np.array([score.score.constant], np.float32),
+        "score/constant": np.array([score.published_constant], np.float32),
     }

@@ -146,7 +146,8 @@ def _parts(examples: _Examples, fitted: ScoredHead, measured: OutOfFold, out: Gr
         return np.zeros((0, PARTS), np.float32)
     distances, unit = fitted.score.distances, fitted.score.distances.unit
     closeness = distances.closeness(out.inner / unit, out.lengths / (2 * unit))
-    similarity = examples.space.first_views(out.indices) @ examples.total.mean
+    mean = examples.total.mean
+    similarity = examples.space.first_views(out.indices) @ mean - fitted.score.usual_similarity
     return score_parts(measured.logits, closeness, similarity)
 
 

@@ -5,7 +5,8 @@ It is a sum of four parts, each in standard deviations of what photos of known p
 - its margin over the second;
 - minus the squared distance to the nearest class mean, in the space that the class means span (Lee et al., NeurIPS
   2018, in fewer dimensions);
-- the similarity to the mean of all known products' photos, in which photos of anything else differ most.
+- the similarity to the mean of all known products' photos, in which photos of anything else differ most, less what
+  photos that trained the model have.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from worker.arrays import Floats
 from worker.training.heads import Discriminant, HeadKind, affine
 
 PARTS: Final = 4
+
+SIMILARITY: Final = 3
+"""The place of the similarity among the parts."""
 
 MOST_WEIGHTS: Final = 300_000
 """Of the matrix that measures distances, a tenth of a model's download; with many products it is of low rank."""
@@ -93,34 +97,45 @@ class Score:
 class ScoreHead:
     """What computes the score of a photo from its features and its logits.
 
-    `similarity` `[features]` is the direction of the mean; `logits * scale + shift`, both `[products]`, are the inner
-    products with the class means, divided by the unit of `distances`.
+    `mean` `[features]` is that of the photos that trained the model. `logits * scale + shift`, both `[products]`, are
+    the inner products with the class means, divided by the unit of `distances`.
     """
 
-    similarity: Floats
+    mean: Floats
     scale: Floats
     shift: Floats
     distances: Distances
     score: Score
 
     @classmethod
-    def of(cls, discriminant: Discriminant, kind: HeadKind, similarity: Floats) -> "ScoreHead":
+    def of(cls, discriminant: Discriminant, kind: HeadKind, mean: Floats) -> "ScoreHead":
         """For the logits of `discriminant.head(kind)`."""
         distances = Distances.of(discriminant.gram)
         scale, shift = affine(kind, discriminant.lengths)
         return cls(
-            similarity=similarity.astype(np.float32),
+            mean=mean.astype(np.float32),
             scale=(1 / (scale * distances.unit)).astype(np.float32),
             shift=(-shift / (scale * distances.unit)).astype(np.float32),
             distances=distances,
             score=Score.fitted(np.zeros((0, PARTS), np.float32)),
         )
 
+    @property
+    def usual_similarity(self) -> float:
+        """That of the photos that trained the model, on average. Models with other tails have another one, so that
+        similarities are counted from it: the score that was fitted with one of them is then the other's, too."""
+        return float(self.mean @ self.mean)
+
+    @property
+    def published_constant(self) -> float:
+        """The score's constant for similarities that are not counted from the usual one."""
+        return self.score.constant - float(self.score.weights[SIMILARITY]) * self.usual_similarity
+
     def parts(self, features: Floats, logits: Floats) -> Floats:
         """Float32 `[n, PARTS]` of features `[n, features]` and calibrated logits `[n, products]`."""
         inner = logits * self.scale + self.shift
         closeness = self.distances.closeness(inner, self.distances.half_lengths)
-        return score_parts(logits, closeness, features @ self.similarity)
+        return score_parts(logits, closeness, features @ self.mean - self.usual_similarity)
 
     def of_photos(self, features: Floats, logits: Floats) -> Floats:
         """Scores float32 `[n]`."""
