@@ -51,7 +51,7 @@ chaos: setup
 bench-queue: setup
 	@$(RUN) -m bench.queue
 
-# The training job beside the plain recipe on real photos: PHOTOS=folder WEIGHTS=file ARGS="--sets small".
+# The training job beside the plain recipe on real photos: PHOTOS=folder WEIGHTS=file ARGS="--sets small --draw 4".
 bench-train: setup
 	@$(RUN) -m bench.train "$(PHOTOS)" "$(WEIGHTS)" $(ARGS)
 

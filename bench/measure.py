@@ -1,4 +1,4 @@
-"""Measures top-1 and top-3 of a published model on a folder of unseen photos.
+"""Measures top-1 and top-3 of a published model on a folder of withheld photos.
 
     python -m bench.measure MODEL_FOLDER PHOTOS_FOLDER
 
@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.published import load_published
+from bench.shares import shares
 from worker.photos.decode import decode_photo
 
 
@@ -27,16 +27,6 @@ def measure(model_folder: Path, photos: Path) -> dict[str, float]:
             guesses = np.argsort(-model.predict(decode_photo(file)[None])[0])
             right.append(guesses[:3] == model.labels.index(folder.name))
     return shares(np.array(right), len(known))
-
-
-def shares(right: npt.NDArray[np.bool_], products: int) -> dict[str, float]:
-    """Top-1 and top-3 accuracy of `right`, bool `[photos, 3]`: whether the 1st, 2nd and 3rd guess is correct."""
-    return {
-        "photos": len(right),
-        "products": products,
-        "top1": round(float(right[:, 0].mean()), 4),
-        "top3": round(float(right.any(axis=1).mean()), 4),
-    }
 
 
 if __name__ == "__main__":

@@ -20,22 +20,24 @@ class PublishedModel:
     labels: list[str]
     metadata: dict[str, Any]
     _function: Any
-    _scores: Any
+    _with_scores: Any
 
     def predict(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Probabilities float32 `[n, products]` of RGB uint8 `[n, 224, 224, 3]`."""
         probabilities: npt.NDArray[np.float32] = self._function(tf.constant(pixels, tf.float32)).numpy()
         return probabilities
 
-    def scores(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The score float32 `[n]` of `[n, 224, 224, 3]`, higher for photos of the model's products.
+    def answer(
+        self, pixels: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Of one run: probabilities, and the score float32 `[n]`, higher for photos of the model's products.
 
         Raises ValueError for a model whose metadata has no node for the score.
         """
-        if self._scores is None:
+        if self._with_scores is None:
             raise ValueError("The model's metadata.json has no output.score.node: train it anew.")
-        scores: npt.NDArray[np.float32] = self._scores(tf.constant(pixels, tf.float32)).numpy()
-        return scores
+        probabilities, scores = self._with_scores(tf.constant(pixels, tf.float32))
+        return probabilities.numpy(), scores.numpy()
 
 
 def load_published(folder: Path) -> PublishedModel:
@@ -59,7 +61,7 @@ def load_published(folder: Path) -> PublishedModel:
         labels=metadata["labels"],
         metadata=metadata,
         _function=wrapped.prune(photo, probabilities),
-        _scores=wrapped.prune(photo, f"{node}:0") if node else None,
+        _with_scores=wrapped.prune(photo, [probabilities, f"{node}:0"]) if node else None,
     )
 
 

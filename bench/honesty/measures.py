@@ -1,4 +1,4 @@
-"""Metrics of a model's predictions for unseen photos. All functions here are pure."""
+"""Metrics of a model's predictions for withheld photos. All functions here are pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

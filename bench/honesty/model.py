@@ -24,7 +24,7 @@ BATCH = 16
 
 
 def ask(model: PublishedModel, photos: Path, scenes: Path) -> Answers:
-    """Run the model on every photo and scene. Raises as `decode_photo` and `PublishedModel.scores` do."""
+    """Run the model on every photo and scene. Raises as `decode_photo` and `PublishedModel.answer` do."""
     by_sku = {folder.name: sorted(folder.iterdir()) for folder in sorted(photos.iterdir())}
     ours = [(model.labels.index(sku), path) for sku in by_sku if sku in model.labels for path in by_sku[sku]]
     near = [path for sku, paths in by_sku.items() if sku not in model.labels for path in paths]
@@ -40,11 +40,10 @@ def ask(model: PublishedModel, photos: Path, scenes: Path) -> Answers:
 
 def _answers(model: PublishedModel, paths: Sequence[Path]) -> tuple[Any, Any]:
     """Probabilities float32 `[n, products]` and scores `[n]`."""
-    probabilities, scores = [np.zeros((0, len(model.labels)), np.float32)], [np.zeros(0, np.float32)]
+    answers = [(np.zeros((0, len(model.labels)), np.float32), np.zeros(0, np.float32))]
     for start in range(0, len(paths), BATCH):
-        pixels = np.stack([decode_photo(path) for path in paths[start : start + BATCH]])
-        probabilities.append(model.predict(pixels))
-        scores.append(model.scores(pixels))
+        answers.append(model.answer(np.stack([decode_photo(path) for path in paths[start : start + BATCH]])))
+    probabilities, scores = zip(*answers, strict=True)
     return np.concatenate(probabilities), np.concatenate(scores)
 
 

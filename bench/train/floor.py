@@ -1,8 +1,9 @@
 """Measures a lower bound for the time of a first job: decode every photo once, and run the backbone on each view.
 
-    python -m bench.train.floor PHOTOS_FOLDER WEIGHTS CACHE VIEWS
+    python -m bench.train.floor PHOTOS_FOLDER BACKBONE BASE_WEIGHTS CACHE VIEWS
 
-PHOTOS_FOLDER holds one folder for each product, CACHE the converted backbone. Prints the seconds.
+PHOTOS_FOLDER holds one folder for each product, CACHE the converted backbone; BACKBONE and BASE_WEIGHTS are as in the
+worker's settings. Prints the seconds.
 """
 
 import json
@@ -15,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.train.backbones import AskedBackbone
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
-from worker.backbone.choose import AUTO, choose_backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
 from worker.photos.decode import decode_photo
@@ -51,7 +51,6 @@ def floor_seconds(photos: Sequence[Path], backbone: Backbone, views: int) -> flo
 
 if __name__ == "__main__":
     files = sorted(Path(sys.argv[1]).glob("*/*"))
-    cache = Path(sys.argv[3])
-    compiled = cached_backbone(choose_backbone(AUTO, sys.argv[2], None, cache).weights, cache)
-    seconds = floor_seconds(files, compiled, int(sys.argv[4]))
+    compiled = AskedBackbone(sys.argv[2], sys.argv[3]).converted(Path(sys.argv[4]))
+    seconds = floor_seconds(files, compiled, int(sys.argv[5]))
     print(json.dumps({"seconds": seconds, "photos": len(files), "threads": THREADS}), flush=True)

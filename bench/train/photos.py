@@ -1,6 +1,5 @@
 """The bench's training photos: the sets of a collection, whole, without some photos, or repeated."""
 
-import csv
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -43,11 +42,19 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Named training photos, and the folder of the photos to measure models on."""
+    """Named training photos, and the folder of the withheld photos, which models are measured on.
+
+    `seed` is that of a set drawn at random, with the size of the set `name`.
+    """
 
     name: str
     photos: tuple[Photo, ...]
-    val: Path
+    withheld: Path
+    seed: int | None = None
+
+    @property
+    def title(self) -> str:
+        return self.name if self.seed is None else f"{self.name}, drawn with seed {self.seed}"
 
     @property
     def products(self) -> int:
@@ -56,12 +63,12 @@ class PhotoSet:
     def hold_back(self, count: int, seed: int) -> tuple["PhotoSet", tuple[Photo, ...]]:
         """Split off `count` photos, of as many products as possible; return the rest and those photos."""
         shuffled = random.Random(seed).sample(self.photos, len(self.photos))
-        taken = tuple(_spread(shuffled)[:count])
+        taken = tuple(spread(shuffled)[:count])
         return replace(self, photos=tuple(photo for photo in self.photos if photo not in taken)), taken
 
     def repeated(self, count: int) -> "PhotoSet":
         """`count` photos of all products: the set's own, repeated as often as necessary."""
-        endless = cycle(_spread(self.photos))
+        endless = cycle(spread(self.photos))
         photos = (
             replace(photo, copy=index // len(self.photos))
             for index, photo in enumerate(islice(endless, count))
@@ -76,33 +83,7 @@ class PhotoSet:
         return folder
 
 
-def read_set(folder: Path, name: str | None) -> PhotoSet:
-    """Read the photos of the split `train` in the set `name` of photos.csv, or all of the split for `None`.
-
-    Raises WrongInput.
-    """
-    table = folder / "photos.csv"
-    if not table.is_file():
-        raise WrongInput(f"{folder} has no photos.csv: name a folder with photos.csv, train/ and val/.")
-    if not (folder / "val").is_dir():
-        raise WrongInput(f"{folder} has no val/: the models are measured on the photos in it.")
-    with table.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
-    if name is not None and (not rows or name not in rows[0]):
-        raise WrongInput(f"{table} has no column {name}: --sets must name columns that hold 0 and 1.")
-    photos = tuple(
-        Photo(row["sku"], row["name"], (folder / row["file"]).absolute())
-        for row in rows
-        if name is None or row[name] == "1"
-    )
-    if missing := [photo.path for photo in photos if not photo.path.is_file()]:
-        raise WrongInput(f"{missing[0]} is in {table} but not on the disk: unpack the photos again.")
-    if not photos:
-        raise WrongInput(f"{table} puts no photo into the set {name}: choose another with --sets.")
-    return PhotoSet(name or "all", photos, (folder / "val").absolute())
-
-
-def _spread(photos: Sequence[Photo]) -> list[Photo]:
+def spread(photos: Sequence[Photo]) -> list[Photo]:
     """Every product's first photo, then every product's second one, and so on."""
     seen = Counter[str]()
     ranked: list[tuple[int, Photo]] = []

@@ -56,9 +56,9 @@ def summary(points: Sequence[Point]) -> dict[str, Any]:
     }
 
 
-def table(points: Sequence[Point], profile: str) -> Group:
+def table(points: Sequence[Point], profile: str, backbone: str) -> Group:
     """A table of the points, with their summary."""
-    shown = Table(title=f"One {profile} job, cold, by number of photos", title_justify="left")
+    shown = Table(title=f"One {profile} job, cold, {backbone}, by number of photos", title_justify="left")
     for heading in ("photos", "seconds", "ms a photo", "ms a photo more", "memory"):
         shown.add_column(heading, justify="right")
     growth = summary(points)
@@ -75,7 +75,7 @@ def table(points: Sequence[Point], profile: str) -> Group:
     )
 
 
-def plot(points: Sequence[Point], profile: str, file: Path) -> None:
+def plot(points: Sequence[Point], profile: str, backbone: str, file: Path) -> None:
     """Plot the seconds, and the peak memory of the daemon and its descendants, against the number of photos."""
     import matplotlib
 
@@ -94,5 +94,5 @@ def plot(points: Sequence[Point], profile: str, file: Path) -> None:
         axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
-    figure.suptitle(f"One {profile} job, cold")
+    figure.suptitle(f"One {profile} job, cold, {backbone}")
     figure.savefig(file, dpi=150)

@@ -1,12 +1,16 @@
 """Runs a module of the bench in a process of its own; measures its time and memory, and reads its answer."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import psutil
 
 from bench.train.memory import PeakMemory
 
@@ -26,13 +30,19 @@ class ScriptRun:
     answer: dict[str, Any]
 
 
-def run_script(module: str, *arguments: object) -> ScriptRun:
-    """Run `python -m module arguments`. Raises Failed."""
+def run_script(module: str, *arguments: object, environment: Mapping[str, str] | None = None) -> ScriptRun:
+    """Run `python -m module arguments`, with `environment` added to this process's. Raises Failed."""
     answer: dict[str, Any] | None = None
     started, seconds = time.monotonic(), 0.0
     with tempfile.TemporaryFile("w+") as errors:
         command = [sys.executable, "-m", module, *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | dict(environment or {}),
+        )
         assert process.stdout
         try:
             with PeakMemory(process.pid) as memory:
@@ -47,6 +57,11 @@ def run_script(module: str, *arguments: object) -> ScriptRun:
             errors.seek(0)
             raise Failed(f"{' '.join(command)} ended with exit status {status}.\n{last_lines(errors.read())}")
     return ScriptRun(seconds, memory.peak, answer)
+
+
+def seconds_since_start() -> float:
+    """Seconds since this process was started, for scripts that measure after what is timed."""
+    return time.time() - psutil.Process().create_time()
 
 
 def last_lines(text: str) -> str:

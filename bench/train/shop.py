@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from bench.train.backbones import AskedBackbone
 from bench.train.photos import Photo
 from demo import shop as demo_shop
 from demo.embedded_postgres import EmbeddedPostgres
@@ -23,7 +24,9 @@ QUERIES = {**demo_shop.QUERIES, **load_queries(Path(__file__).with_name("shop.sq
 class Shop:
     """A context manager; leaving it removes `folder` but keeps `cache`, as for a container."""
 
-    def __init__(self, postgres: EmbeddedPostgres, folder: Path, weights: Path, cache: Path) -> None:
+    def __init__(
+        self, postgres: EmbeddedPostgres, folder: Path, backbone: AskedBackbone, cache: Path
+    ) -> None:
         self.folder = folder
         self.cache = cache
         self.environment = {
@@ -31,8 +34,8 @@ class Shop:
             "STORAGE_PATH": str(folder / "storage"),
             "OUTPUT_PATH": str(folder / "models"),
             "HEALTH_FILE": str(folder / "health"),
-            "BASE_WEIGHTS": str(weights.absolute()),
             "CACHE_PATH": str(cache),
+            **backbone.environment,
         }
         self._products: dict[str, UUID] = {}
         self._photos = Counter[str]()

@@ -1,4 +1,7 @@
-"""The sides of the comparison: the worker, cold and warm, the plain recipe, nearest neighbour, and the floor."""
+"""The sides of the comparison: the worker, cold and warm, and what it is compared with.
+
+The plain recipe and nearest neighbour always run Keras's MobileNetV2; the others run the backbone that is asked for.
+"""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.train.backbones import AskedBackbone
 from bench.train.job import JobRun, run_job
 from bench.train.photos import PhotoSet
 from bench.train.script import run_script
@@ -17,13 +21,15 @@ NEW_PHOTOS = 10
 NEW_PHOTOS_SEED = 0
 # Number of photos of the job that only fills the cache.
 PREPARING_PHOTOS = 30
-PLAIN, NEAREST, FLOOR = "plain recipe", "nearest neighbour", "floor"
-KINDS = ("cold", "warm", "plain", "nearest", "floor")
+PLAIN, NEAREST, PROBE, FLOOR = "plain recipe", "nearest neighbour", "linear probe", "floor"
+# Threads of OpenBLAS that wait for a busy core take ten times as long as one: the probe has a process for each core.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+KINDS = ("cold", "warm", "plain", "nearest", "probe", "floor")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run of a side on a set; `peak_memory` is in bytes, `measured` is on unseen photos.
+    """One run of a side on a set; `peak_memory` is in bytes, `measured` is on the withheld photos.
 
     `reported` is the accuracy that the side itself reports.
     """
@@ -42,10 +48,15 @@ Side = Callable[[PhotoSet, int], Result]
 class Sides:
     """Runs sides, each in new processes on a new shop; `folder` holds the files that they share."""
 
-    def __init__(self, postgres: EmbeddedPostgres, folder: Path, weights: Path, views: int) -> None:
+    def __init__(
+        self, postgres: EmbeddedPostgres, folder: Path, weights: Path, backbone: AskedBackbone, views: int
+    ) -> None:
+        """`weights` are those of Keras's MobileNetV2; `views` are the floor's."""
         self._postgres = postgres
         self._folder = folder
         self._weights = weights.absolute()
+        self._backbone = backbone
+        self._cache = folder / "cache"
         self._views = views
 
     def named(self, kinds: Sequence[str], profiles: Sequence[str]) -> dict[str, Side]:
@@ -60,13 +71,14 @@ class Sides:
         others = {
             "plain": (PLAIN, self._plain),
             "nearest": (NEAREST, self._nearest),
+            "probe": (PROBE, self._probe),
             "floor": (FLOOR, self._floor),
         }
         return sides | dict(others[kind] for kind in others if kind in kinds)
 
     def prepare(self, photos: PhotoSet, kinds: Sequence[str], profiles: Sequence[str]) -> None:
         """Fill the cache once, as a container image would, for example with the backbone. Raises Failed."""
-        if {"cold", "warm", "floor"} & set(kinds):
+        if {"cold", "warm", "probe", "floor"} & set(kinds):
             for profile in profiles:
                 with self.shop() as shop:
                     shop.add(photos.repeated(PREPARING_PHOTOS).photos)
@@ -75,13 +87,13 @@ class Sides:
     def shop(self) -> Shop:
         """A new shop with the shared cache."""
         folder = Path(tempfile.mkdtemp(dir=self._folder)) / "shop"
-        return Shop(self._postgres, folder, self._weights, self._folder / "cache")
+        return Shop(self._postgres, folder, self._backbone, self._cache)
 
     def _cold(self, profile: str, photos: PhotoSet, _: int) -> Result:
         with self.shop() as shop:
             shop.add(photos.photos)
             shop.forget_features()
-            return _measured(run_job(shop, profile), photos.val)
+            return _measured(run_job(shop, profile), photos.withheld)
 
     def _warm(self, profile: str, photos: PhotoSet, _: int) -> Result:
         known, new = photos.hold_back(NEW_PHOTOS, NEW_PHOTOS_SEED)
@@ -90,28 +102,37 @@ class Sides:
             shop.forget_features()
             run_job(shop, profile)
             shop.add(new)
-            return _measured(run_job(shop, profile), photos.val)
+            return _measured(run_job(shop, profile), photos.withheld)
 
     def _plain(self, photos: PhotoSet, round_: int) -> Result:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             linked, model = photos.link(Path(folder, "photos")), Path(folder, "model")
             run = run_script("bench.train.plain_recipe", linked, self._weights, model, round_)
-            measured = run_script("bench.measure", model, photos.val).answer
+            measured = run_script("bench.measure", model, photos.withheld).answer
         return Result(run.seconds, run.peak_memory, measured, run.answer["reported"])
 
     def _nearest(self, photos: PhotoSet, _: int) -> Result:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             linked = photos.link(Path(folder, "photos"))
-            run = run_script("bench.train.nearest_neighbour", linked, photos.val, self._weights)
-        return Result(run.seconds, run.peak_memory, run.answer)
+            run = run_script("bench.train.nearest_neighbour", linked, photos.withheld, self._weights)
+        return Result(run.answer["seconds"], run.peak_memory, run.answer["measured"])
+
+    def _probe(self, photos: PhotoSet, _: int) -> Result:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            linked, backbone = photos.link(Path(folder, "photos")), self._backbone
+            asked = (backbone.name, backbone.base_weights, self._cache)
+            run = run_script("bench.train.probe", linked, photos.withheld, *asked, environment=ONE_THREAD)
+        answer = run.answer
+        return Result(answer["seconds"], run.peak_memory, answer["measured"], answer["reported"])
 
     def _floor(self, photos: PhotoSet, _: int) -> Result:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            linked = photos.link(Path(folder, "photos"))
-            run = run_script("bench.train.floor", linked, self._weights, self._folder / "cache", self._views)
+            linked, backbone = photos.link(Path(folder, "photos")), self._backbone
+            asked = (backbone.name, backbone.base_weights, self._cache)
+            run = run_script("bench.train.floor", linked, *asked, self._views)
         return Result(run.answer["seconds"], run.peak_memory)
 
 
-def _measured(run: JobRun, val: Path) -> Result:
-    measured = run_script("bench.measure", run.model, val).answer
+def _measured(run: JobRun, withheld: Path) -> Result:
+    measured = run_script("bench.measure", run.model, withheld).answer
     return Result(run.seconds, run.peak_memory, measured, run.reported, run.stages)
