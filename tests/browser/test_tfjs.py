@@ -18,6 +18,7 @@ from worker.photos.decode import SIDE, decode_photo
 
 SCRIPTS = Path(__file__).parent / "tfjs"
 TOLERANCE = 0.03  # half-precision weights, and two libraries' order of adding
+NODE_SECONDS = 500  # on a busy machine, with no graphics card
 SCORE_TOLERANCE = 0.1  # for the same reasons, in standard deviations of one of its parts
 
 Pixels = npt.NDArray[np.uint8]
@@ -185,7 +186,7 @@ def metadata(folder: Path) -> dict[str, Any]:
 def predict_in_node(model: Path, pixels: Pixels, folder: Path) -> dict[str, Any]:
     (folder / "pixels.bin").write_bytes(pixels.tobytes())
     answer: dict[str, Any] = json.loads(
-        run_node(SCRIPTS / "predict.mjs", model, folder / "pixels.bin", len(pixels))
+        run_node(SCRIPTS / "predict.mjs", model, folder / "pixels.bin", len(pixels), timeout=NODE_SECONDS)
     )
     return answer
 

@@ -24,9 +24,10 @@ async function main() {
   await tf.setBackend("cpu");
   const model = await tf.loadGraphModel(fromFolder(folder));
   const pixels = tf.tensor4d(Float32Array.from(bytes), photos, "float32");
-  const output = model.predict(pixels);
-  const [same, scores] = model.execute(pixels, ["probabilities", "score"]);
-  if (tf.notEqual(same, output).any().dataSync()[0]) throw new Error("predict() and execute() disagree.");
+  const [output, scores] = model.execute(pixels, ["probabilities", "score"]);
+  // One photo is enough to see that the signature still gives one tensor: in plain JavaScript it takes seconds.
+  const alone = model.predict(pixels.slice(0, 1));
+  if (tf.notEqual(alone, output.slice(0, 1)).any().dataSync()[0]) throw new Error("predict() says something else.");
   return {
     probabilities: await output.array(),
     scores: await scores.array(),
