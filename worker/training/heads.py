@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 
-from worker.arrays import Floats, Mask
+from worker.arrays import Floats
 from worker.training.moments import Moments
 
 LEAST_VARIANCE: Final = 1e-7
@@ -47,10 +47,6 @@ class Head:
     def scaled(self, factor: float) -> "Head":
         """The head whose logits are multiplied by `factor`."""
         return Head(self.kernel * np.float32(factor), self.bias * np.float32(factor))
-
-    def restricted_to(self, classes: Mask) -> "Head":
-        """The head of those products alone; `classes` is bool `[products]`."""
-        return Head(self.kernel[:, classes], self.bias[classes])
 
     @property
     def largest_factor(self) -> float:

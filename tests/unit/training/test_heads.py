@@ -178,10 +178,3 @@ def test_a_head_of_zeros_allows_any_factor() -> None:
     zeros = Head(np.zeros((3, 2), np.float32), np.zeros(2, np.float32))
     assert np.isfinite(zeros.largest_factor)
     assert (zeros.scaled(min(1000.0, zeros.largest_factor)).kernel == 0).all()
-
-
-def test_a_head_of_some_products_gives_their_logits() -> None:
-    x, labels = examples([10, 10, 10])
-    head = fitted(x, labels, HeadKind.SCALED_LDA, 0.3)
-    kept = np.array([True, False, True])
-    assert np.array_equal(head.restricted_to(kept).logits(x), head.logits(x)[:, kept])
