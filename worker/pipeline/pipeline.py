@@ -55,8 +55,8 @@ class Candidate:
 
     job: Job
     backbone: Backbone
-    extracted: Extracted
     backbone_reason: str
+    extracted: Extracted
     negatives: int
     skipped: tuple[SkippedPhoto, ...]
     trained: Trained
@@ -74,9 +74,8 @@ def train_model(
 
     `conclude` does the rest. Raises JobError for what people can mend, OSError when storage fails.
     """
-    record = Record(notify)
+    record, clock = Record(notify), time.monotonic()
     tracker = ProgressTracker(record)
-    clock = time.monotonic()
     options, recipe = job.options, RECIPES[job.options.profile]
     epochs = recipe.epochs and (options.epochs or recipe.epochs)
 
@@ -90,17 +89,14 @@ def train_model(
         dataset, negatives = _read_photos(photo_set, negative_set, tracker)
 
     with tracker.stage(Stage.BUILD_MODEL, "Building the model"):
-        chosen = choose_backbone(job.backbone, job.base_weights, active_backbone(job.active), job.cache)
-        backbone = cached_backbone(chosen.weights, job.cache)
-        notify(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, chosen.reason))
+        backbone, reason = _build(job, notify)
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
             return Unchanged(job.active.version)
 
     with tracker.stage(Stage.TRAIN, f"Looking at {len(dataset.photos)} photos"):
         if epochs:
-            # TensorFlow takes seconds to import; meanwhile the photos are looked at.
-            Thread(target=import_module, args=["worker.training.fine_tune"], daemon=True).start()
+            _import_tensorflow_meanwhile()
         budget = Budget(options.time_budget_seconds)
         store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
         extractor = Extractor(backbone, store, keep_tail_inputs=epochs > 0)
@@ -127,21 +123,23 @@ def train_model(
         _export_held_out(backbone, trained, extracted.dataset, job)
 
     took = timedelta(seconds=time.monotonic() - clock)
-    negatives_used = len(other.dataset.photos) if other else 0
+    used = len(other.dataset.photos) if other else 0
     return Candidate(
-        job,
-        backbone,
-        extracted,
-        chosen.reason,
-        negatives_used,
-        skipped,
-        trained,
-        views,
-        made_of,
-        record,
-        tracker,
-        took,
+        job, backbone, reason, extracted, used, skipped, trained, views, made_of, record, tracker, took
     )
+
+
+def _build(job: Job, notify: Notify) -> tuple[Backbone, str]:
+    """The backbone, and why it was chosen."""
+    chosen = choose_backbone(job.backbone, job.base_weights, active_backbone(job.active), job.cache)
+    backbone = cached_backbone(chosen.weights, job.cache)
+    notify(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, chosen.reason))
+    return backbone, chosen.reason
+
+
+def _import_tensorflow_meanwhile() -> None:
+    """It takes seconds, in which the photos are looked at."""
+    Thread(target=import_module, args=["worker.training.fine_tune"], daemon=True).start()
 
 
 def _read_photos(
