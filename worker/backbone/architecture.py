@@ -18,6 +18,9 @@ STEM, LAST = "stem", "last"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
+Stages = tuple[tuple[int, int, int, int, int], ...]
+"""(repeats, kernel, stride, factor, outputs) of each stage of blocks."""
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -135,10 +138,10 @@ class Architecture:
         return [block.name for block in self.blocks].index(self.cut)
 
 
-def chain(inputs: int, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[Block, ...]:
+def chain(inputs: int, stages: Stages) -> tuple[Block, ...]:
     """Blocks one after another, called `block_0` and so on.
 
-    `stages` are (repeats, kernel, stride, factor, outputs); the stride is that of a stage's first block.
+    The stride of a stage is that of its first block.
     """
     blocks: list[Block] = []
     for repeats, kernel, stride, factor, outputs in stages:
