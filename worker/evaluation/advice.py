@@ -13,9 +13,9 @@ from worker.photos.facts import PhotoFacts
 FEW_PHOTOS = 5
 """Products with fewer photos get the advice to add some."""
 
-UNLIKELY, LIKELY = 0.02, 0.9
-"""A photo contradicts its label where the label's probability, out of fold, is below the one, and that of another
-product above the other."""
+UNLIKELY, LIKELY, NEARER = 0.1, 0.5, 0.1
+"""A photo contradicts its label where the label's probability, out of fold, is below the first, that of another
+product above the second, and the other product's nearest photo is more similar by the third."""
 
 BLURRED = 0.1
 """A photo is blurred below this share of the median sharpness of its product's photos, and of the shop's."""
@@ -24,9 +24,9 @@ DARK = 0.15
 TINY = SIDE
 """Mean luma, and pixels of the shorter side, below which a photo is dark or tiny."""
 
-CONFUSED = 0.25
-"""Two products are hard to tell apart where this share of their photos is taken for the other one; and labels of
-photos are not called wrong where more than this share of the fewer photos is."""
+CONFUSED = 0.5
+"""Two products are hard to tell apart where more than one photo is taken for the other one, and more than this share
+of the photos of the product that has fewer."""
 
 LISTED = 20
 NAMED = 3
@@ -35,21 +35,57 @@ NAMED = 3
 @dataclass(frozen=True)
 class PhotoResult:
     """A photo with its label's SKU, and the answer of a model that it did not train: the predicted SKU, and the
-    probabilities of the prediction and of the label; `None` where it was not held out."""
+    probabilities of the prediction and of the label; `None` where it was not held out.
+
+    `nearer`: how much more similar the nearest photo of the predicted product is than that of its own, as
+    `nearest_photos` gives it; `None` where the two are one product.
+    """
 
     name: str
     sku: str
     facts: PhotoFacts
-    prediction: str | None
-    confidence: float | None
-    label_probability: float | None
+    prediction: str | None = None
+    confidence: float | None = None
+    label_probability: float | None = None
+    nearer: float | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the prediction is another product."""
+        return self.prediction not in (None, self.sku)
 
     @property
     def contradicts_its_label(self) -> bool:
-        if self.label_probability is None or self.confidence is None:
+        if self.label_probability is None or self.confidence is None or self.nearer is None:
             return False
-        confident = self.label_probability < UNLIKELY and self.confidence > LIKELY
-        return confident and self.prediction != self.sku
+        return self.label_probability < UNLIKELY and self.confidence > LIKELY and self.nearer > NEARER
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The SKUs of label and prediction, in one order whichever is which."""
+        one, other = sorted((self.sku, self.prediction or self.sku))
+        return one, other
+
+
+@dataclass(frozen=True)
+class _Confusions:
+    """Number of measured photos of each product, and of photos of two products that are taken for the other one.
+
+    A photo that contradicts its label counts for neither: it says nothing of how alike two products are.
+    """
+
+    measured: Counter[str]
+    between: Counter[tuple[str, str]]
+
+    @classmethod
+    def of(cls, photos: Sequence[PhotoResult]) -> "_Confusions":
+        measured = Counter(photo.sku for photo in photos if photo.prediction is not None)
+        wrong = (photo for photo in photos if photo.is_wrong and not photo.contradicts_its_label)
+        return cls(measured, Counter(photo.pair for photo in wrong))
+
+    def are_alike(self, pair: tuple[str, str]) -> bool:
+        fewest = min(self.measured[sku] for sku in pair)
+        return self.between[pair] > max(1, CONFUSED * fewest)
 
 
 def advise(
@@ -67,7 +103,7 @@ def advise(
         *_same_photo(photos, copies, names),
         *_too_few(evaluation, names),
         *_not_measured(evaluation, names),
-        *_hard_to_tell_apart(evaluation, names),
+        *_hard_to_tell_apart(photos, names),
         *_bad_photos(photos),
     )
 
@@ -75,24 +111,16 @@ def advise(
 def mislabelled(photos: Sequence[PhotoResult]) -> list[int]:
     """Indices of the photos whose labels look wrong.
 
-    Where many photos of one product are taken for another one, the two are alike, and where none of the other one was
-    held out, nobody knows how alike: a photo that contradicts its label is no evidence then.
+    Where two products are alike, or none of the other one's photos was held out, so that nobody knows how alike they
+    are, a photo that contradicts its label is no evidence.
     """
-    measured = Counter(photo.sku for photo in photos if photo.prediction is not None)
-    taken_for = Counter(
-        tuple(sorted((photo.sku, photo.prediction)))
-        for photo in photos
-        if photo.prediction not in (None, photo.sku)
-    )
-
-    def are_alike(sku: str, other: str) -> bool:
-        fewest = min(measured[sku], measured[other])
-        return taken_for[tuple(sorted((sku, other)))] > max(1, CONFUSED * fewest) or not fewest
-
+    confusions = _Confusions.of(photos)
     return [
         index
         for index, photo in enumerate(photos)
-        if photo.contradicts_its_label and not are_alike(photo.sku, photo.prediction or "")
+        if photo.contradicts_its_label
+        and confusions.measured[photo.prediction or ""]
+        and not confusions.are_alike(photo.pair)
     ]
 
 
@@ -155,23 +183,15 @@ def _not_measured(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advi
     return [Advice(AdviceKind.NOT_MEASURED, message, skus, ())]
 
 
-def _hard_to_tell_apart(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:
-    measured = {product.sku: product.measured for product in evaluation.by_product}
-    confused: Counter[tuple[str, str]] = Counter()
-    for product in evaluation.by_product:
-        for other in product.confused_with:
-            one, two = sorted((product.sku, other.sku))
-            confused[one, two] += other.photos
-    pairs = [
-        (pair, count)
-        for pair, count in confused.most_common()
-        if count > 1 and count >= CONFUSED * (measured[pair[0]] + measured[pair[1]])
-    ]
+def _hard_to_tell_apart(photos: Sequence[PhotoResult], names: Mapping[str, str]) -> list[Advice]:
+    confusions = _Confusions.of(photos)
+    pairs = [(pair, count) for pair, count in confusions.between.most_common() if confusions.are_alike(pair)]
     return [
         Advice(
             AdviceKind.HARD_TO_TELL_APART,
             f"{_product(one, names)} and {_product(two, names)} are taken for each other in {count} of "
-            f"{measured[one] + measured[two]} photos: photograph what differs, such as the label, from near.",
+            f"{confusions.measured[one] + confusions.measured[two]} photos: photograph what differs, such as the "
+            "label, from near.",
             (one, two),
             (),
         )

@@ -1,6 +1,7 @@
 """The deploy stage: measures a trained model, decides whether it goes live, and describes it in its folder."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,7 @@ from worker.pipeline.fingerprint import recipe
 from worker.pipeline.pipeline import Candidate
 from worker.pipeline.version_files import write_version
 from worker.report.description import ModelDescription, Picture
+from worker.training.nearest_photos import nearer_to
 
 MISTAKES: Final = 12
 SUSPECTS: Final = 12
@@ -58,19 +60,36 @@ def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
     counts = np.bincount(dataset.labels, minlength=len(skus))
     groups = candidate.trained.groups.of[measured.indices]
     evaluation = evaluate(measured.logits, measured.labels, groups, skus, counts)
-    answers: dict[int, tuple[str, float, float]] = {}
+    nearer = _nearer(candidate)
+    results = [
+        PhotoResult(photo.name, photo.product.sku, facts)
+        for photo, facts in zip(dataset.photos, candidate.extracted.facts, strict=True)
+    ]
     for start in range(0, len(measured.indices), CHUNK):
         part = slice(start, start + CHUNK)
         probabilities = softmax(measured.logits[part])
         for index, label, row in zip(
-            measured.indices[part], measured.labels[part], probabilities, strict=True
+            measured.indices[part].tolist(), measured.labels[part], probabilities, strict=True
         ):
-            answers[int(index)] = (skus[int(row.argmax())], float(row.max()), float(row[label]))
-    results = [
-        PhotoResult(photo.name, photo.product.sku, facts, *answers.get(index, (None, None, None)))
-        for index, (photo, facts) in enumerate(zip(dataset.photos, candidate.extracted.facts, strict=True))
-    ]
+            results[index] = replace(
+                results[index],
+                prediction=skus[int(row.argmax())],
+                confidence=float(row.max()),
+                label_probability=float(row[label]),
+                nearer=nearer.get(index),
+            )
     return evaluation, results
+
+
+def _nearer(candidate: Candidate) -> dict[int, float]:
+    """For the indices of photos that were predicted wrongly: `PhotoResult.nearer`."""
+    measured = candidate.trained.measured
+    wrong, predictions = (
+        measured.indices[~measured.correct],
+        measured.logits.argmax(axis=1)[~measured.correct],
+    )
+    found = nearer_to(candidate.extracted.features, candidate.extracted.dataset.labels, wrong, predictions)
+    return dict(zip(wrong.tolist(), found.tolist(), strict=True))
 
 
 def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
@@ -152,7 +171,7 @@ def _mistakes_and_suspects(results: Sequence[PhotoResult]) -> tuple[list[int], l
     """Indices of photos that were predicted wrongly, and of those among them whose labels look wrong; the most
     confident predictions first."""
     wrong = sorted(
-        (index for index, result in enumerate(results) if result.prediction not in (None, result.sku)),
+        (index for index, result in enumerate(results) if result.is_wrong),
         key=lambda index: -(results[index].confidence or 0),
     )
     doubtful = set(mislabelled(results))

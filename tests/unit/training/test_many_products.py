@@ -90,7 +90,7 @@ def test_advice_stays_short_and_the_report_small(
     photos = [
         PhotoResult(photo.name, photo.product.sku, facts, photo.product.sku, 0.99, 0.99)
         if number % PHOTOS
-        else PhotoResult(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001)
+        else PhotoResult(photo.name, photo.product.sku, facts, "SKU-00000", 0.99, 0.001, 0.3)
         for number, (photo, facts) in enumerate(zip(extracted.dataset.photos, extracted.facts, strict=True))
     ]
     names = {product.sku: product.name for product in extracted.dataset.products}
