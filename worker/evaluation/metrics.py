@@ -92,25 +92,35 @@ class Evaluation:
 
 
 def evaluate(
-    logits: Floats, labels: Labels, groups: Labels, skus: Sequence[str], photos: npt.NDArray[np.int64]
+    logits: Floats,
+    labels: Labels,
+    groups: Labels,
+    skus: Sequence[str],
+    photos: npt.NDArray[np.int64],
+    trained_shares: Floats | None = None,
 ) -> Evaluation:
     """Compare the answers to n photos with their labels.
 
     `logits` float32 `[n, products]` are calibrated; `labels` and `groups` are `[n]`, and photos of a group were
     taken together. `skus` are in the order of the outputs; `photos` `[products]` counts those that trained each. Of
-    equal logits the first counts as the higher one, as in argmax. Shares have 4 digits.
+    equal logits the first counts as the higher one, as in argmax. Shares have 4 digits. With `trained_shares` `[n]`,
+    the answers are those of models that lacked some groups of a photo's product, and the published one, of which the
+    figures are, is wrong in such a share of the cases where they are.
     """
+    if trained_shares is None:
+        trained_shares = np.ones(len(labels), np.float32)
     predictions, confidence, rank = _answers(logits, labels)
-    correct = rank == 0
-    by_product = _by_product(labels, predictions, skus, photos)
+    is_wrong = rank > 0
+    correct = 1 - is_wrong * trained_shares
+    by_product = _by_product(labels, predictions, correct, skus, photos)
     if not len(labels):
         return Evaluation(Accuracy(None, None, None, None, None, 0, 0), by_product, ())
     _, product, measured = np.unique(labels, return_inverse=True, return_counts=True)
     reliability, error = _reliability(confidence, correct)
     accuracy = Accuracy(
         top1=_rounded(correct.mean()),
-        interval=_interval(correct, groups),
-        top3=_rounded((rank < 3).mean()),
+        interval=_interval(float(correct.mean()), len(labels) / _design_effect(~is_wrong, groups)),
+        top3=_rounded((1 - (rank >= 3) * trained_shares).mean()),
         macro_recall=_rounded((np.bincount(product, weights=correct) / measured).mean()),
         calibration_error=_rounded(error),
         photos=len(labels),
@@ -138,10 +148,8 @@ def _answers(logits: Floats, labels: Labels) -> tuple[Labels, npt.NDArray[np.flo
     return predictions, confidence, rank
 
 
-def _interval(correct: Mask, groups: Labels) -> Interval:
+def _interval(share: float, photos: float) -> Interval:
     """Wilson's score interval (JASA 1927) for the effective number of independent photos."""
-    share = float(correct.mean())
-    photos = len(correct) / _design_effect(correct, groups)
     centre = (share + Z**2 / (2 * photos)) / (1 + Z**2 / photos)
     half = Z / (1 + Z**2 / photos) * np.sqrt(share * (1 - share) / photos + Z**2 / (4 * photos**2))
     return Interval(_rounded(max(0.0, centre - half)), _rounded(min(1.0, centre + half)))
@@ -160,7 +168,7 @@ def _design_effect(correct: Mask, groups: Labels) -> float:
     return max(1.0, float(clustered / independent))
 
 
-def _reliability(confidence: npt.NDArray[np.float64], correct: Mask) -> tuple[tuple[Bin, ...], float]:
+def _reliability(confidence: npt.NDArray[np.float64], correct: Floats) -> tuple[tuple[Bin, ...], float]:
     """Ten bins of equal width, those without a photo left out, and the expected calibration error over them
     (Guo et al., ICML 2017). A bin has its upper edge and not its lower one."""
     bin_of = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)
@@ -176,11 +184,17 @@ def _reliability(confidence: npt.NDArray[np.float64], correct: Mask) -> tuple[tu
 
 
 def _by_product(
-    labels: Labels, predictions: Labels, skus: Sequence[str], photos: npt.NDArray[np.int64]
+    labels: Labels,
+    predictions: Labels,
+    correct: Floats,
+    skus: Sequence[str],
+    photos: npt.NDArray[np.int64],
 ) -> tuple[ProductAccuracy, ...]:
     measured = np.bincount(labels, minlength=len(skus)).tolist()
-    answered = np.bincount(predictions, minlength=len(skus)).tolist()
-    hits = np.bincount(labels[labels == predictions], minlength=len(skus)).tolist()
+    hits = np.bincount(labels, weights=correct, minlength=len(skus)).tolist()
+    named_rightly = np.bincount(labels[labels == predictions], minlength=len(skus))
+    named_wrongly = np.bincount(predictions, weights=1 - correct, minlength=len(skus))
+    answered = (named_rightly + named_wrongly).tolist()
     confusions: dict[int, list[Confusion]] = {}
     wrong = np.stack([labels, predictions], axis=1)[labels != predictions]
     pairs, counts = np.unique(wrong, axis=0, return_counts=True)
@@ -192,7 +206,7 @@ def _by_product(
             photos=int(photos[index]),
             measured=measured[index],
             recall=_rounded(hits[index] / measured[index]) if measured[index] else None,
-            precision=_rounded(hits[index] / answered[index]) if answered[index] else None,
+            precision=_rounded(named_rightly[index] / answered[index]) if answered[index] else None,
             confused_with=tuple(
                 sorted(confusions.get(index, ()), key=lambda other: (-other.photos, other.sku))
             ),

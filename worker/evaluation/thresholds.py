@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from worker.arrays import Floats, Mask
+from worker.arrays import Floats
 
 SUGGEST_TRUE_POSITIVE_RATE: Final = 0.95
 """`suggest` lets this share of the known products' photos through."""
@@ -56,10 +56,11 @@ class Rejection:
     curve: tuple[Threshold, ...]
 
 
-def choose_thresholds(known: Floats, correct: Mask, near: Floats, far: Floats) -> Rejection | None:
+def choose_thresholds(known: Floats, correct: Floats, near: Floats, far: Floats) -> Rejection | None:
     """Choose thresholds by scores of photos that did not train the model; `None` where there are none in `known`.
 
-    `known` float32 `[n]` are scores of photos of known products, `correct` `[n]` whether the first guess was right.
+    `known` float32 `[n]` are scores of photos of known products, `correct` `[n]` how likely the
+    first guess is right.
     `near` are scores of products that were left out, `far` of things that are no products; both may be empty.
     `accept` is never the lower threshold.
     """

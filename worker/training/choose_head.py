@@ -12,6 +12,7 @@ from worker.training.calibration import fit_inverse_temperature
 from worker.training.feature_space import FeatureSpace
 from worker.training.folds import HELD_OUT_FOLD
 from worker.training.heads import HeadKind, affine
+from worker.training.learning_curve import trained_shares
 from worker.training.leave_group_out import GroupsOut, leave_groups_out
 from worker.training.moments import Moments
 from worker.training.out_of_distribution import PARTS, Score, score_parts
@@ -109,17 +110,20 @@ def _candidates(
 ) -> Iterator[_Candidate]:
     whitening = examples.space.whitening(examples.total, shrinkage)
     out = leave_groups_out(examples.space, whitening, examples.labels, groups, measured)
+    shares = trained_shares(examples.labels, groups)
     for kind in HeadKind:
         scale, shift = affine(kind, out.lengths)
-        answers = OutOfFold(out.indices, out.inner * scale + shift, examples.labels[out.indices])
+        answers = OutOfFold(
+            out.indices, out.inner * scale + shift, examples.labels[out.indices], shares[out.indices]
+        )
         yield _Candidate(kind, shrinkage, answers, out)
 
 
 def _finish(examples: _Examples, best: _Candidate, folds: Labels, negatives: Floats) -> ChosenHead:
     """The head on all photos, with the temperature and the score that fit the groups left out."""
     answers = best.answers
-    factor = fit_inverse_temperature(answers.logits, answers.labels) if best.out else 1.0
-    measured = OutOfFold(answers.indices, answers.logits * np.float32(factor), answers.labels)
+    factor = fit_inverse_temperature(answers) if best.out else 1.0
+    measured = answers.scaled(factor)
 
     def fit(moments: Moments) -> ScoredHead:
         return fit_scored_head(examples.space, moments, best.kind, best.shrinkage).calibrated(factor)

@@ -19,7 +19,7 @@ from worker.photos.near_duplicates import near_copies
 
 Pairs = list[tuple[int, int]]
 
-SAME_OCCASION = 0.35
+SAME_OCCASION = 0.38
 """Photos of a product count as taken on one occasion when they are closer than this share of the distance
 that photos of different products usually have: means of cosine distances, on the first views' features."""
 

@@ -1,6 +1,6 @@
 """Answers out of fold: each photo's, by a model that no photo of its group trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,33 +13,39 @@ UNKNOWN_LOGIT: Final = -1e4
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Logits float32 `[n, products]` and labels `[n]` of the photos at `indices` `[n]` of the dataset."""
+    """Logits float32 `[n, products]` and labels `[n]` of the photos at `indices` `[n]` of the dataset.
+
+    `trained_shares` `[n]`: of the photo's product, the share of groups that trained the model which answered.
+    """
 
     indices: Indices
     logits: Floats
     labels: Labels
+    trained_shares: Floats
 
     @classmethod
     def empty(cls, products: int) -> "OutOfFold":
         none = np.zeros(0, np.int64)
-        return cls(none, np.zeros((0, products), np.float32), none)
+        nothing = np.zeros((0, products), np.float32)
+        return cls(none, nothing, none, nothing[:, 0])
 
     def select(self, indices: Indices) -> "OutOfFold":
         """Those of the photos at `indices` of the dataset that are here."""
         kept = np.isin(self.indices, indices)
-        return OutOfFold(self.indices[kept], self.logits[kept], self.labels[kept])
+        return OutOfFold(self.indices[kept], self.logits[kept], self.labels[kept], self.trained_shares[kept])
 
     def restricted_to(self, classes: Mask) -> "OutOfFold":
         """The photos of the products in `classes`, bool `[products]`, with outputs and labels of these alone."""
         kept = classes[self.labels]
         labels = (np.cumsum(classes) - 1)[self.labels[kept]]
-        return OutOfFold(self.indices[kept], self.logits[kept][:, classes], labels)
+        logits = self.logits[kept][:, classes]
+        return OutOfFold(self.indices[kept], logits, labels, self.trained_shares[kept])
 
     def expanded_to(self, classes: Mask) -> "OutOfFold":
         """The reverse of `restricted_to`: outputs and labels of all products; the others are never the answer."""
         logits = np.full((len(self.labels), len(classes)), UNKNOWN_LOGIT, np.float32)
         logits[:, classes] = self.logits
-        return OutOfFold(self.indices, logits, np.flatnonzero(classes)[self.labels])
+        return OutOfFold(self.indices, logits, np.flatnonzero(classes)[self.labels], self.trained_shares)
 
     def updated_with(self, other: "OutOfFold") -> "OutOfFold":
         """With the answers of `other` in place of those to the same photos."""
@@ -48,12 +54,24 @@ class OutOfFold:
             np.concatenate([self.indices[kept], other.indices]),
             np.concatenate([self.logits[kept], other.logits]),
             np.concatenate([self.labels[kept], other.labels]),
+            np.concatenate([self.trained_shares[kept], other.trained_shares]),
         )
+
+    def scaled(self, factor: float) -> "OutOfFold":
+        """With logits multiplied by `factor`."""
+        return replace(self, logits=self.logits * np.float32(factor))
 
     @property
     def correct(self) -> Mask:
         found: Mask = self.logits.argmax(axis=1) == self.labels
         return found
+
+    @property
+    def expected(self) -> Floats:
+        """How likely the published model, which all groups trained, is right about each photo, float32 `[n]`: where
+        this one is wrong, it is right at times, as `learning_curve` says."""
+        expected: Floats = np.where(self.correct, np.float32(1), 1 - self.trained_shares)
+        return expected
 
     @property
     def top1(self) -> float:

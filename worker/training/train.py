@@ -17,6 +17,7 @@ from worker.training.budget import Budget
 from worker.training.choose_head import ChosenHead, choose_head
 from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
+from worker.training.learning_curve import trained_shares
 from worker.training.model import Model
 from worker.training.out_of_fold import OutOfFold
 from worker.training.tuning import Tuning
@@ -149,7 +150,8 @@ def _fine_tune_unless_worse(
         tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
-    trial = tuning.judge(split.labels, trained_on, known, head_alone, negatives)
+    shares = trained_shares(split.labels, split.groups.of, split.folds == HELD_OUT_FOLD)
+    trial = tuning.judge(split.labels, trained_on, known, head_alone, shares, negatives)
     outcome = (
         f"on {len(head_alone.indices)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
         f"head alone {head_alone.top1:.1%}"
@@ -167,7 +169,7 @@ def _fine_tune_unless_worse(
         held_out_model_knows=known,
         held_out=split.held_out if warm_start is None else _unseen(split, warm_start),
         measured=chosen.measured.updated_with(measured.expanded_to(known)),
-        rejection=choose_thresholds(trial.scores, measured.correct, trial.near, trial.far),
+        rejection=choose_thresholds(trial.scores, measured.expected, trial.near, trial.far),
         groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epoch{'s' * (tuned.epochs != 1)}",
         reason=outcome,
@@ -199,7 +201,7 @@ def _head_alone(split: _Split, chosen: ChosenHead, reason: str) -> Trained:
         held_out_model_knows=np.ones(len(split.products), bool),
         held_out=split.held_out,
         measured=chosen.measured,
-        rejection=choose_thresholds(chosen.scores, chosen.measured.correct, chosen.near, chosen.far),
+        rejection=choose_thresholds(chosen.scores, chosen.measured.expected, chosen.near, chosen.far),
         groups=split.groups,
         method=f"{chosen.kind}, shrinkage {chosen.shrinkage:g}",
         reason=reason,

@@ -1,6 +1,6 @@
 """Whether fine-tuning is worth it: a fine-tuned model on photos that did not train it. All functions here are pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,21 +62,24 @@ def judge(
     features: Floats,
     indices: Indices,
     labels: Labels,
+    trained_shares: Floats,
     held_out_classes: Floats,
     negatives: Floats,
 ) -> Trial:
-    """Judge a fine-tuned model by `features` float32 `[n, features]` of held-out photos at `indices`, with `labels`.
+    """Judge a fine-tuned model by `features` float32 `[n, features]` of held-out photos at `indices`, with `labels`
+    and `trained_shares` as in `OutOfFold`.
 
     `held_out_classes` are features of products that it does not know, `negatives` of other things.
     """
-    inverse_temperature = 1 / fit_temperature(head.head.logits(features), labels)
+    answers = OutOfFold(indices, head.head.logits(features), labels, trained_shares)
+    inverse_temperature = 1 / fit_temperature(answers)
     calibrated = head.calibrated(inverse_temperature)
     parts = calibrated.parts(features)
     score = Score.fitted(parts)
     finished = calibrated.with_score(score)
     return Trial(
         head=finished,
-        measured=OutOfFold(indices, calibrated.head.logits(features), labels),
+        measured=replace(answers, logits=calibrated.head.logits(features)),
         scores=score.of(parts),
         near=finished.scores(held_out_classes),
         far=finished.scores(negatives),

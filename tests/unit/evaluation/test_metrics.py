@@ -114,6 +114,25 @@ def test_calibration_error_is_the_distance_of_confidence_from_truth_over_ten_bin
     assert evaluation.accuracy.calibration_error == pytest.approx(by_hand, abs=1e-4)
 
 
+def test_answers_of_models_that_lacked_groups_are_wrong_more_often_than_the_published_one() -> None:
+    """Three of four wrong answers count as wrong, wherever photos are counted; confusions are what was answered."""
+    logits, labels, groups = logits_of(PROBABILITIES), SHOWN, np.arange(8)
+    shares = np.full(8, 0.75, np.float32)
+    expected, raw = evaluate(logits, labels, groups, SKUS, PHOTOS, shares), small()
+    assert raw.accuracy.top1 == 0.375
+    assert expected.accuracy.top1 == round(1 - 0.75 * 0.625, 4)
+    assert expected.accuracy.top3 == round(1 - 0.75 * (1 - (raw.accuracy.top3 or 0)), 4)
+    first, before = expected.by_product[0], raw.by_product[0]
+    assert first.recall == round(1 - 0.75 * (1 - (before.recall or 0)), 4)
+    assert first.precision is not None
+    assert before.precision is not None
+    assert first.precision > before.precision
+    assert first.confused_with == before.confused_with
+    assert expected.accuracy.interval and raw.accuracy.interval
+    assert expected.accuracy.interval.low > raw.accuracy.interval.low
+    assert [bin.accuracy for bin in expected.reliability] == [0.25, 0.25, 0.25, 0.625, 1.0]
+
+
 def test_a_model_that_is_right_as_often_as_it_says_is_calibrated() -> None:
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.full(4, 0.5), 10_000)

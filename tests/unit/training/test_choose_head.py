@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.support.made_features import dealt, examples, kept, likes, nothing
+from tests.support.made_features import answered, dealt, examples, kept, likes, nothing
 from worker.arrays import Labels, softmax
 from worker.evaluation.thresholds import auroc
 from worker.training.calibration import fit_temperature, log_loss
@@ -241,13 +241,13 @@ def overconfident(by: float, photos: int = 4000) -> OutOfFold:
     random = np.random.default_rng(1)
     logits = random.normal(scale=1.5, size=(photos, 5)).astype(np.float32)
     labels = np.array([random.choice(5, p=row / row.sum()) for row in softmax(logits).astype(np.float64)])
-    return OutOfFold(np.arange(photos), logits * np.float32(by), labels)
+    return answered(logits * np.float32(by), labels)
 
 
 @pytest.mark.parametrize("by", [0.1, 0.5, 1.0, 2.0, 4.5])
 def test_a_temperature_makes_probabilities_true(by: float) -> None:
     measured = overconfident(by)
-    divisor = fit_temperature(measured.logits, measured.labels)
+    divisor = fit_temperature(measured)
     assert divisor == pytest.approx(by, rel=0.12)
     probabilities = softmax(measured.logits / np.float32(divisor))
     sure = probabilities.max(axis=1)
@@ -260,10 +260,10 @@ def test_a_temperature_makes_probabilities_true(by: float) -> None:
 def test_no_number_of_right_answers_makes_a_model_surer_than_that_number_allows() -> None:
     labels = np.arange(20) % 4
     logits = (np.eye(4)[labels]).astype(np.float32)
-    losses = [log_loss(logits * np.float32(scale), labels) for scale in (1, 5, 100, 10_000)]
+    losses = [log_loss(answered(logits * np.float32(scale), labels)) for scale in (1, 5, 100, 10_000)]
     assert losses[1] < losses[0]
     assert losses[1] < losses[2] < losses[3]
-    divisor = fit_temperature(logits * np.float32(0.1), labels)
+    divisor = fit_temperature(answered(logits * np.float32(0.1), labels))
     sure = softmax(logits * np.float32(0.1 / divisor)).max()
     # Wrong once in n + 2 times, and then any of the four.
     assert sure == pytest.approx(1 - 0.75 / 22, abs=0.01)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.support.made_features import examples, likes
+from tests.support.made_features import answered, examples, likes
 from worker.arrays import Floats, Labels
 from worker.training.calibration import log_loss
 from worker.training.choose_head import SHRINKAGES
@@ -134,8 +134,8 @@ def test_moments_add_and_subtract() -> None:
 
 
 def test_the_loss_of_no_opinion_is_that_of_a_guess() -> None:
-    assert log_loss(np.zeros((7, 5), np.float32), np.arange(7) % 5) == pytest.approx(np.log(5))
-    assert log_loss(np.array([[1e6, -1e6]], np.float32), np.array([1])) < 3e6
+    assert log_loss(answered(np.zeros((7, 5), np.float32), np.arange(7) % 5)) == pytest.approx(np.log(5))
+    assert log_loss(answered(np.array([[1e6, -1e6]], np.float32), np.array([1]))) < 3e6
 
 
 def test_moments_of_some_products_are_those_of_their_examples() -> None:

@@ -68,7 +68,7 @@ def test_products_are_told_apart_and_others_noticed(
     labels = extracted.dataset.labels[mine]
     chosen = choose_head(features, labels, groups.of[mine], folds[mine], nothing)
     assert chosen.measured.top1 > 100 / PRODUCTS
-    rejection = choose_thresholds(chosen.scores, chosen.measured.correct, chosen.near, chosen.far)
+    rejection = choose_thresholds(chosen.scores, chosen.measured.expected, chosen.near, chosen.far)
     assert rejection
     assert rejection.near
     assert rejection.near.auroc > 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.made_features import examples
+from tests.support.made_features import answered, examples
 from worker.arrays import Floats, Indices, Labels
 from worker.evaluation.thresholds import auroc
 from worker.training.out_of_fold import OutOfFold
@@ -19,7 +19,9 @@ def tried() -> tuple[Trial, Floats, Labels]:
     head = fit_tuned_head(x[~held_out], labels[~held_out])
     random = np.random.default_rng(1)
     others, negatives = (random.normal(scale=3, size=(40, SIZE)).astype(np.float32) for _ in range(2))
-    trial = judge(head, x[held_out], np.flatnonzero(held_out), labels[held_out], others, negatives)
+    indices = np.flatnonzero(held_out)
+    seen = np.full(len(indices), 2 / 3, np.float32)
+    trial = judge(head, x[held_out], indices, labels[held_out], seen, others, negatives)
     return trial, x[held_out], labels[held_out]
 
 
@@ -56,7 +58,8 @@ def answers(right: Indices, photos: int = 40) -> OutOfFold:
     labels = np.arange(photos) % 4
     said = (labels + 1) % 4
     said[right] = labels[right]
-    return OutOfFold(np.arange(photos), np.eye(4, dtype=np.float32)[said], labels)
+    logits = np.eye(4, dtype=np.float32)[said]
+    return answered(logits, labels)
 
 
 @pytest.mark.parametrize(
