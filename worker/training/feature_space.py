@@ -1,6 +1,7 @@
 """Coordinates of features in which heads are fitted."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -22,10 +23,14 @@ RIDGE: Final = 1e-9
 @dataclass(frozen=True)
 class FeatureSpace:
     """Few examples span a small part of the space, and a head that is fitted there is exact and takes a fraction of
-    the time. `basis` is `[features, span]`, `None` where the features are their own coordinates."""
+    the time.
+
+    The coordinates of all examples, every view of every photo, are then the rows of `factor` `[examples, examples]`,
+    the lower Cholesky factor of their inner products; it is `None` where the features are their own coordinates.
+    """
 
     features: Scratch
-    basis: Floats | None
+    factor: npt.NDArray[np.float64] | None
 
     @classmethod
     def of(cls, features: Scratch) -> "FeatureSpace":
@@ -33,25 +38,36 @@ class FeatureSpace:
         photos, views, size = features.shape
         if photos * views >= size:
             return cls(features, None)
-        examples = features.read(np.arange(photos)).reshape(-1, size).astype(np.float64)
-        # Gram-Schmidt by Cholesky, a tenth of a QR's time; the ridge is for copies of one photo.
-        gram = examples @ examples.T
-        gram[np.diag_indices(len(gram))] += RIDGE * np.trace(gram) / len(gram)
-        basis = solve_triangular(cholesky(gram, lower=True), examples, lower=True).T
-        return cls(features, basis.astype(np.float32))
+        examples = _examples(features, np.arange(photos)).astype(np.float64)
+        inner = examples @ examples.T
+        # For copies of one photo.
+        inner[np.diag_indices(len(inner))] += RIDGE * np.trace(inner) / len(inner)
+        return cls(features, cholesky(inner, lower=True, overwrite_a=True))
 
-    def coordinates(self, examples: npt.NDArray[np.floating]) -> Floats:
-        """Float32 `[n, span]` of features `[n, features]`."""
-        values: Floats = examples.astype(np.float32)
-        return values if self.basis is None else values @ self.basis
+    @cached_property
+    def _coordinates(self) -> Floats | None:
+        """Float32 `[photos, views, span]`."""
+        if self.factor is None:
+            return None
+        coordinates: Floats = self.factor.astype(np.float32).reshape(*self.features.shape[:2], -1)
+        return coordinates
 
     def first_views(self, indices: Indices) -> Floats:
-        """Coordinates of the whole photos at `indices`, which is what a browser sees."""
-        return self.coordinates(self.features.read_at(indices, np.zeros_like(indices)))
+        """Coordinates, float32 `[len(indices), span]`, of the whole photos at `indices`, which is what a browser
+        sees."""
+        views: Floats
+        if self._coordinates is None:
+            views = self.features.read_at(indices, np.zeros_like(indices)).astype(np.float32)
+        else:
+            views = self._coordinates[indices, 0]
+        return views
 
     def all_views(self, indices: Indices) -> Floats:
         """Coordinates of every view of the photos at `indices`, one photo's after another's."""
-        return self.coordinates(self.features.read(indices).reshape(-1, self.features.shape[2]))
+        if self._coordinates is None:
+            return _examples(self.features, indices)
+        views: Floats = self._coordinates[indices].reshape(-1, self._coordinates.shape[2])
+        return views
 
     def moments(self, labels: Labels, indices: Indices, products: int) -> Moments:
         """Of all views of the photos at `indices`."""
@@ -68,4 +84,15 @@ class FeatureSpace:
 
     def lift(self, directions: Floats) -> Floats:
         """Directions `[span]` or `[span, n]` in the space of the features: `[features]` or `[features, n]`."""
-        return directions if self.basis is None else self.basis @ directions
+        if self.factor is None:
+            return directions
+        of_examples = solve_triangular(self.factor, directions.astype(np.float64), lower=True, trans="T")
+        examples = _examples(self.features, np.arange(len(self.features)))
+        lifted: Floats = examples.T @ of_examples.astype(np.float32)
+        return lifted
+
+
+def _examples(features: Scratch, indices: Indices) -> Floats:
+    """Every view of the photos at `indices`, float32 `[photos * views, features]`."""
+    examples: Floats = features.read(indices).reshape(-1, features.shape[2]).astype(np.float32)
+    return examples

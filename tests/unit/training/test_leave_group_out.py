@@ -81,7 +81,7 @@ def assert_as_fitted(photos: Photos, shrinkage: float, found: GroupsOut) -> None
 
 
 def is_solved_in_its_span(photos: Photos) -> bool:
-    return FeatureSpace.of(photos.features).basis is not None
+    return FeatureSpace.of(photos.features).factor is not None
 
 
 @pytest.mark.parametrize("shrinkage", SHRINKAGES)
