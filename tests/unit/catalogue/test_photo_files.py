@@ -31,7 +31,7 @@ def test_ten_photos_of_two_products_are_enough(tmp_path: Path) -> None:
 def test_more_than_a_tenth_missing_is_the_wrong_mount(tmp_path: Path, missing: int, fails: bool) -> None:
     rows = catalogue(tmp_path, {"A": 10, "B": 10})
     for row in rows[:missing]:
-        (tmp_path / "products" / row.product_id / row.file_name).unlink()
+        (tmp_path / "products" / row.product_id / str(row.file_name)).unlink()
     if fails:
         code, message = code_of(tmp_path, rows)
         assert code == ErrorCode.STORAGE_INCOMPLETE
