@@ -116,7 +116,7 @@ class Daemon:
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
-        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(claim.waited_seconds, 3))
+        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
         lease = Lease(self.database, self.queue, claim, found.asked)
         attempt = Attempt(self.settings, self.database, self.queue, lease, self.children, job_log)
         try:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -43,12 +44,12 @@ class Claim(Named):
     attempt: int
     max_attempts: int
     options: str
-    claimed_at: float
-    waited_seconds: float
+    claimed_at: Decimal
+    waited_seconds: Decimal
 
     @property
     def started_at(self) -> datetime:
-        return datetime.fromtimestamp(self.claimed_at, UTC)
+        return datetime.fromtimestamp(float(self.claimed_at), UTC)
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ class JobQueue:
 
     async def seconds_until_next(self, connection: Connection) -> float | None:
         """Seconds until a job is due or a lease ends, from 0 to a day; `None` where there is neither."""
-        seconds: float | None = await self._scalar(connection, "seconds_until_next")
-        return seconds
+        seconds = await self._scalar(connection, "seconds_until_next")
+        return None if seconds is None else float(seconds)
 
     async def look(self, connection: Connection, job_id: UUID) -> State | None:
         """The state of any job; `None` where there is no such job."""

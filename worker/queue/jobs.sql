@@ -34,10 +34,10 @@ WHERE job."Id" = (
 )
 RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id, "AttemptCount" AS attempt,
     "MaxAttempts" AS max_attempts, left("Options"::text, %(options_length)s) AS options,
-    extract(epoch FROM now())::float8 AS claimed_at,
+    extract(epoch FROM now()) AS claimed_at,
     extract(epoch FROM now() - least(
         greatest("CreatedAt", "RunAfter", now() - interval '3650 days'), now()
-    ))::float8 AS waited_seconds;
+    )) AS waited_seconds;
 
 -- name: next_due
 -- Locks the job that a claim would take, without a change.
@@ -88,7 +88,7 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: seconds_until_next
 -- Seconds until a pending job is due or a running job's lease ends, from 0 to a day; no row where there is neither.
-SELECT extract(epoch FROM greatest(least(next, now() + interval '1 day'), now()) - now())::float8
+SELECT extract(epoch FROM greatest(least(next, now() + interval '1 day'), now()) - now())
 FROM (SELECT least(
     (SELECT min("RunAfter") FROM "TrainingJobs"
         WHERE "Status" = 'Pending' AND "Id" <> ALL (%(passed_over)s::uuid[])),

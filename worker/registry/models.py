@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,11 +33,14 @@ class NewModel:
 
 @dataclass(frozen=True)
 class Registered:
-    """A row of "ModelMetadata". A backend may have written it, so `accuracy_metrics` can be anything."""
+    """A row of "ModelMetadata"; `trained_at` is in ISO 8601, UTC.
+
+    A backend may have written it, so `accuracy_metrics` can be anything.
+    """
 
     version: str
     is_active: bool
-    trained_at: datetime
+    trained_at: str
     model_path: str
     accuracy_metrics: str | None
     photos: int
