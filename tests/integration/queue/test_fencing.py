@@ -1,6 +1,6 @@
 """Only the worker that has the job writes the worker's columns: not a backend, nor a worker from before a fail-over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,8 +13,8 @@ from tests.support.shop import AS_WORKER
 from worker.daemon.completion import keep_active
 from worker.database.connection import Database
 from worker.errors import ErrorCode
-from worker.queue.claim import LeaseLost, Progress
-from worker.queue.jobs import JobQueue
+from worker.queue.claim import Claim, LeaseLost, Progress
+from worker.queue.jobs import Connection, JobQueue
 
 Backend = psycopg.Connection[dict[str, Any]]
 
@@ -39,6 +39,17 @@ WORKERS = {
     "InterruptionCount": 7,
     "UpdatedAt": "2001-01-01",
 }
+
+Write = Callable[[Connection, Claim], Coroutine[Any, Any, object]]
+WRITES: list[Write] = [
+    lambda connection, claim: FIRST.check(connection, claim),
+    lambda connection, claim: FIRST.renew(connection, claim, Progress(50, "stale")),
+    lambda connection, claim: FIRST.complete(connection, claim, "v1"),
+    lambda connection, claim: FIRST.fail(connection, claim, ErrorCode.CHILD_DIED, "stale"),
+    lambda connection, claim: FIRST.retry(connection, claim, ErrorCode.CHILD_DIED, "stale", 0),
+    lambda connection, claim: FIRST.cancel(connection, claim),
+    lambda connection, claim: FIRST.release(connection, claim, 20),
+]
 
 
 @pytest.fixture
@@ -145,7 +156,6 @@ def test_not_even_a_worker_moves_a_job_that_has_ended(backend: Backend, old: str
 @pytest.mark.parametrize("status", ["Failed", "Cancelled"])
 def test_a_job_that_is_tried_again_is_as_new(database: str, backend: Backend, status: str) -> None:
     job = insert(backend, status)
-    backend.execute("SET SESSION AUTHORIZATION DEFAULT")
     with psycopg.connect(database, autocommit=True) as worker:
         worker.execute(AS_WORKER)
         values = {name: value for name, value in WORKERS.items() if name != "Status"}
@@ -200,18 +210,10 @@ async def test_a_claim_that_a_fail_over_lost_writes_nothing_beside_the_one_after
         assert new
         assert (old.name, old.worker_id, new.worker_id) == (new.name, "first", "second")
         before = read(backend, row["Id"])
-        for write in (
-            lambda queue, connection, claim: queue.check(connection, claim),
-            lambda queue, connection, claim: queue.renew(connection, claim, Progress(50, "stale")),
-            lambda queue, connection, claim: queue.complete(connection, claim, "v1"),
-            lambda queue, connection, claim: queue.fail(connection, claim, ErrorCode.CHILD_DIED, "stale"),
-            lambda queue, connection, claim: queue.retry(connection, claim, ErrorCode.CHILD_DIED, "stale", 0),
-            lambda queue, connection, claim: queue.cancel(connection, claim),
-            lambda queue, connection, claim: queue.release(connection, claim, 20),
-        ):
+        for write in WRITES:
             with pytest.raises(LeaseLost):
                 async with pool.transaction() as connection:
-                    await write(FIRST, connection, old)
+                    await write(connection, old)
         assert read(backend, row["Id"]) == before
         async with pool.transaction() as connection:
             await SECOND.complete(connection, new, "v1")

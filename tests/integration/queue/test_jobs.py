@@ -1,6 +1,7 @@
 """The queue on a real Postgres: every job is claimed once, in order, and only its holder can write to it."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -116,6 +117,57 @@ async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> N
         assert await value(connection, "CurrentStage", job) == "thirty"
         renewed = await value(connection, "LeasedUntil", job)
         assert renewed > leased  # type: ignore[operator]
+
+
+async def test_progress_is_bounded_and_cleaned(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection)
+        claim = await queue.claim(connection)
+        assert claim
+        for percentage, left, expected in ((-5, 1e300, 0), (10**30, math.nan, 99), (150, -math.inf, 99)):
+            await queue.renew(connection, claim, Progress(percentage, "a\0b\ud800" + "c" * 10_000, left))
+            assert await value(connection, "ProgressPercentage", job) == expected
+            assert await value(connection, "EstimatedCompletionAt", job) is None
+        stage = await value(connection, "CurrentStage", job)
+        assert str(stage).startswith("a\ufffdb\ufffdccc")
+        assert len(str(stage)) == 4000
+        result = {"reason": "a\0b", "accuracy": {"top1": math.nan}, "advice": [("\ud800", 1)]}
+        await queue.complete(connection, claim, "v1", result)
+        assert await value(connection, "Result", job) == {
+            "reason": "a\ufffdb",
+            "accuracy": {"top1": None},
+            "advice": [["\ufffd", 1]],
+        }
+
+
+async def test_numbers_at_their_ends_do_not_overflow(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(
+            connection,
+            """("AttemptCount", "InterruptionCount", "LeaseVersion") VALUES
+            (2147483647, 2147483647, 9223372036854775807)""",
+        )
+        for lease in (1, 2):
+            claim = await queue.claim(connection)
+            assert claim
+            assert (claim.attempt, claim.lease_version) == (2147483647, lease)
+            await queue.release(connection, claim, 2**31)
+        assert await value(connection, "InterruptionCount", job) == 2147483647
+
+
+async def test_infinity_is_no_time_to_wait_for(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        assert await queue.seconds_until_next(connection) is None
+        job = await insert(connection, """("RunAfter") VALUES ('infinity')""")
+        assert await queue.seconds_until_next(connection) == 24 * 3600
+        await connection.execute("""UPDATE "TrainingJobs" SET "RunAfter" = '-infinity'""")
+        assert await queue.seconds_until_next(connection) == 0
+        queue.passed_over[job] = "odd"
+        assert await queue.seconds_until_next(connection) is None
+        assert await queue.claim(connection) is None
 
 
 async def test_a_released_job_has_its_attempt_back(database: str) -> None:
