@@ -7,10 +7,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from worker.errors import ErrorCode, JobError
+from worker.limits import MAX_OPTIONS_CHARACTERS
 from worker.texts import clean
-
-MOST_CHARACTERS: Final = 1 << 24
-"""Of the JSON in "Options"; more are not read."""
 
 # Most faults that a message names, and most characters of a key in it.
 NAMED: Final = 5
@@ -72,8 +70,8 @@ class Options(BaseModel):
 
 def parse_options(text: str) -> Options:
     """Parse the JSON of an "Options" column; raises JobError with the names of the wrong keys."""
-    if len(text) > MOST_CHARACTERS:
-        raise _wrong(f"it is longer than {MOST_CHARACTERS:,} characters")
+    if len(text) > MAX_OPTIONS_CHARACTERS:
+        raise _wrong(f"it is longer than {MAX_OPTIONS_CHARACTERS:,} characters")
     try:
         # Postgres holds numbers of 100,000 digits and lists in lists in lists, of which Python reads neither.
         value = json.loads(text)

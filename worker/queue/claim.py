@@ -38,7 +38,7 @@ class Named:
 class Claim(Named):
     """A job that this worker holds as long as its row has this `lease_version` and `worker_id`.
 
-    `options` is the JSON of "Options", cut after OPTIONS_LENGTH characters. `claimed_at` is in seconds since 1970.
+    `options` is the JSON of "Options", cut after MAX_OPTIONS_CHARACTERS. `claimed_at` is in seconds since 1970.
     """
 
     attempt: int

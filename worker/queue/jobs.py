@@ -14,12 +14,11 @@ from worker.database.connection import is_outage
 from worker.database.sql import load_queries
 from worker.database.storable import said, storable
 from worker.errors import ErrorCode, JobError
+from worker.limits import MAX_OPTIONS_CHARACTERS
 from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, Progress, Rescued, State
 
 QUERIES = load_queries(Path(__file__).with_name("jobs.sql"))
 
-# Characters of "Options" that are read; more are no options.
-OPTIONS_LENGTH: Final = 1 << 24
 # A job expected to take longer has no "EstimatedCompletionAt".
 LONGEST_ESTIMATE: Final = 366 * 24 * 3600.0
 
@@ -42,7 +41,7 @@ class JobQueue:
     async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
         """Claim the next due job, or the pending one with `job_id`; return `None` where there is none."""
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
-            values = {"lease_seconds": self.lease_seconds, "options_length": OPTIONS_LENGTH + 1}
+            values = {"lease_seconds": self.lease_seconds, "options_length": MAX_OPTIONS_CHARACTERS + 1}
             await cursor.execute(QUERIES["claim"], self._looking(job_id) | values)
             return await cursor.fetchone()
 

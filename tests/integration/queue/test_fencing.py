@@ -116,6 +116,17 @@ def test_a_stale_row_that_is_written_back_whole_changes_nothing_but_what_the_bac
         assert read(other, job)["CancelRequestedAt"] == requested
 
 
+async def test_who_has_the_workers_connection_after_it_is_no_worker(database: str) -> None:
+    """As behind a pooler in transaction mode."""
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute('INSERT INTO "TrainingJobs" DEFAULT VALUES')
+        claim = await FIRST.claim(connection)
+        assert claim
+        await connection.commit()
+        await connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Completed'""")
+        await FIRST.check(connection, claim)
+
+
 @pytest.mark.parametrize(
     ("status", "heard"),
     [
