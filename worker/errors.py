@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     BASE_WEIGHTS_UNAVAILABLE = "base_weights_unavailable"
     BASE_WEIGHTS_INVALID = "base_weights_invalid"
     DATABASE_UNAVAILABLE = "database_unavailable"
+    JOB_ROW_REFUSED = "job_row_refused"
+    MODEL_ROW_REFUSED = "model_row_refused"
     OUT_OF_MEMORY = "out_of_memory"
     CHILD_DIED = "child_died"
     TIMED_OUT = "timed_out"
@@ -63,8 +65,8 @@ CAUSES: dict[ErrorCode, Cause] = {
     ),
     ErrorCode.INVALID_OPTIONS: Cause(
         False,
-        '"Options" has an unknown key or a value out of range',
-        "correct the key that the message names and insert a new job",
+        '"Options" has an unknown key or a value out of range, or cannot be read',
+        "correct what the message names and insert a new job",
     ),
     ErrorCode.TIME_BUDGET_TOO_SHORT: Cause(
         False,
@@ -83,6 +85,16 @@ CAUSES: dict[ErrorCode, Cause] = {
     ),
     ErrorCode.DATABASE_UNAVAILABLE: Cause(
         True, "the products could not be read from the database", "check the database"
+    ),
+    ErrorCode.JOB_ROW_REFUSED: Cause(
+        False,
+        'a constraint or trigger of the backend refuses what the worker writes to "TrainingJobs"',
+        "have it allow what docs/contract.md lists, then call retry_training_job",
+    ),
+    ErrorCode.MODEL_ROW_REFUSED: Cause(
+        False,
+        'a column, constraint or trigger of the backend refuses the model\'s row in "ModelMetadata"',
+        "give the column that the message names a default, or change the constraint, then call retry_training_job",
     ),
     ErrorCode.OUT_OF_MEMORY: Cause(
         True, "training needed more memory than it may use", "raise CHILD_MEMORY_MB or the container's limit"

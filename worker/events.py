@@ -16,6 +16,7 @@ class Event(StrEnum):
     LISTEN_LOST = "listen_lost"
     MIGRATION_APPLIED = "migration_applied"
     MIGRATIONS_CURRENT = "migrations_current"
+    JOB_PASSED_OVER = "job_passed_over"
     JOB_CLAIMED = "job_claimed"
     STAGE_STARTED = "stage_started"
     STAGE_FINISHED = "stage_finished"

@@ -1,4 +1,4 @@
-"""Requirements on a catalogue for training; code, messages and documents share these numbers."""
+"""Numbers that code, messages and documents share: what training needs, and how much is read."""
 
 from typing import Final
 
@@ -7,3 +7,6 @@ MIN_PRODUCTS: Final = 2
 
 MAX_MISSING_SHARE: Final = 0.1
 """Largest share of missing photo files. With more, the storage is probably wrong, not the rows."""
+
+MAX_OPTIONS_CHARACTERS: Final = 1 << 24
+"""Longest JSON of a job's options that is read."""

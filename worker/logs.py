@@ -72,4 +72,6 @@ class _Redactor:
     def _hide_in(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
+        # A file name can hold lone surrogates, which no output can.
+        text = text.encode(errors="backslashreplace").decode()
         return _URL_PASSWORD.sub(rf"\1{HIDDEN}", _PASSWORD.sub(rf"\1{HIDDEN}", text))

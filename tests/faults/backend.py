@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tests.faults.workers import Worker
 from tests.support.registered import assert_audit_holds
-from tests.support.shop import Shop
+from tests.support.shop import AS_WORKER, Shop
 from tests.support.waiting import DEADLINE, wait_until
 from worker.events import Event
 
@@ -36,6 +36,7 @@ def insert_job(shop: Shop, max_attempts: int = 3) -> UUID:
 def expire_lease(shop: Shop, job_id: UUID) -> None:
     """End the lease of a dead worker at once, so that a test need not wait for it."""
     with shop.connect() as connection:
+        connection.execute(AS_WORKER)
         connection.execute(
             """UPDATE "TrainingJobs" SET "LeasedUntil" = now() - interval '1 second'
             WHERE "Id" = %s AND "Status" = 'Running'""",

@@ -1,4 +1,5 @@
-"""Chaos test: kills a worker every second, restarts Postgres twice, and checks that no job is lost or done twice.
+"""Chaos test: kills a worker every second, restarts Postgres twice, beside a backend that writes odd and stale rows,
+and checks that no job is lost or done twice.
 
 `python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
 """
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.chaos_audit import Audit
+from tests.faults.chaos_backend import UnhelpfulBackend
 from tests.faults.chaos_history import history, longest_return, remember
 from tests.faults.workers import Worker, Workers
 from tests.support.shop import Shop
@@ -36,6 +38,9 @@ KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
 DRAIN_SECONDS = 300.0
+# Not the columns whose values Python cannot read.
+JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
+    "InitiatedBy" FROM "TrainingJobs" """
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Chaos:
     server: EmbeddedPostgres
     shop: Shop
     workers: Workers
+    backend: UnhelpfulBackend
     _staff: list[Worker] = field(default_factory=list)
     _killed: dict[Path, datetime] = field(default_factory=dict)
     _frozen: list[tuple[float, Worker]] = field(default_factory=list)
@@ -69,6 +75,7 @@ class Chaos:
         while (spent := time.monotonic() - began) < self.seconds or inserted < self.jobs or restarts:
             completed = self._count("Completed")
             inserted += self._insert_jobs()
+            self.backend.disturb()
             self._fill_staff()
             if restarts and spent > self.seconds * (3 - len(restarts)) / 3:
                 restarts.pop(0)()
@@ -102,23 +109,26 @@ class Chaos:
     def outcome(self) -> Outcome:
         """Audit the database, the folders and the logs; change nothing."""
         with self.shop.connect() as connection:
-            jobs = connection.execute('SELECT * FROM "TrainingJobs"').fetchall()
+            jobs = connection.execute(JOBS).fetchall()
         changes = history(self.shop)
         audit = Audit(
             self.shop, jobs, changes, {each.log: each.log.read_text() for each in self.workers.started}
         )
         losses = self._losses + list(audit.losses())
         logged = Counter(event["event"] for events in audit.events() for event in events)
+        good = {job["Id"]: job for job in jobs if job["InitiatedBy"] is None}
         figures = {
-            "jobs": len(jobs),
+            "jobs": len(good),
+            "odd rows beside them": len(jobs) - len(good),
             "workers killed": len(self._killed),
             "workers frozen": self._counts["frozen"],
             "Postgres restarts": self._counts["restarts"],
-            "completions": sum(change.new == "Completed" for job in changes.values() for change in job),
+            "completions": sum(change.new == "Completed" for job in good for change in changes[job]),
             "jobs rescued": logged[Event.JOB_RESCUED],
             "leases lost": logged[Event.LEASE_LOST],
             "retries": logged[Event.JOB_RETRIED],
-            "most attempts at a job": max(job["AttemptCount"] for job in jobs),
+            "odd rows passed over": logged[Event.JOB_PASSED_OVER],
+            "most attempts at a job": max(job["AttemptCount"] for job in good.values()),
             "longest from kill to running again": f"{longest_return(changes, self._died(audit)):.1f} s",
             "orphans awaiting clean-up": len(audit.orphans()),
             "versions reserved by the dead": len(audit.reservations()),
@@ -146,7 +156,8 @@ class Chaos:
     def _count(self, *statuses: str) -> int:
         with self.shop.connect() as connection:
             row: Any = connection.execute(
-                'SELECT count(*) FROM "TrainingJobs" WHERE "Status" = ANY (%s)', (list(statuses),)
+                'SELECT count(*) FROM "TrainingJobs" WHERE "Status" = ANY (%s) AND "InitiatedBy" IS NULL',
+                (list(statuses),),
             ).fetchone()
         return int(row["count"])
 
@@ -195,7 +206,9 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
         migrate(shop.database, MIGRATIONS)
         remember(shop)
         workers = Workers(shop, folder)
-        chaos = Chaos(seconds, jobs, crew, server, shop, workers)
+        backend = UnhelpfulBackend(shop)
+        backend.begin()
+        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend)
         try:
             chaos.disturb()
             chaos.drain()

@@ -12,7 +12,8 @@ import psycopg
 from tests.faults.stub_model import stub_model
 from worker.daemon.completion import publish_and_complete
 from worker.database.connection import Database
-from worker.queue.jobs import CancelRequested, Claim, JobQueue
+from worker.queue.claim import CancelRequested, Claim
+from worker.queue.jobs import JobQueue
 from worker.registry.folder import VersionFolder, discard, reserve
 
 Backend = psycopg.AsyncConnection[Any]

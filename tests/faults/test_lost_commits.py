@@ -16,7 +16,8 @@ from tests.support.shop import Shop
 from tests.support.waiting import DEADLINE
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.database.connection import Database
-from worker.queue.jobs import Claim, JobQueue
+from worker.queue.claim import Claim
+from worker.queue.jobs import JobQueue
 from worker.registry.folder import VersionFolder, reserve
 
 TRAINED = stub_model(None)

@@ -10,11 +10,14 @@ from worker.queue.jobs import QUERIES
 
 ENDED = 100_000
 
-# The parameters of each query, and the indexes that it uses.
-QUESTIONS: dict[str, tuple[dict[str, Any] | None, set[str]]] = {
-    "claim": ({"worker_id": "w", "lease_seconds": 60, "job_id": None}, {"IX_TrainingJobs_Claim"}),
+USUAL: dict[str, Any] = {"worker_id": "w", "job_id": None, "passed_over": []}
+# The further parameters of each query, and the indexes that it uses.
+QUESTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "claim": ({"lease_seconds": 60, "options_length": 100}, {"IX_TrainingJobs_Claim"}),
+    "next_due": ({}, {"IX_TrainingJobs_Claim"}),
     "rescue": ({"error_code": "worker_lost"}, {"IX_TrainingJobs_Leases"}),
-    "seconds_until_next": (None, {"IX_TrainingJobs_Claim", "IX_TrainingJobs_Leases"}),
+    "next_lost": ({}, {"IX_TrainingJobs_Leases"}),
+    "seconds_until_next": ({}, {"IX_TrainingJobs_Claim", "IX_TrainingJobs_Leases"}),
 }
 
 HISTORY = """
@@ -40,7 +43,7 @@ def test_what_is_asked_all_the_time_reads_only_jobs_that_have_not_ended(
         connection.execute(unfinished.encode())
         connection.execute('ANALYZE "TrainingJobs"')
         for name, (values, indexes) in QUESTIONS.items():
-            rows = connection.execute(b"EXPLAIN (COSTS OFF) " + QUERIES[name], values).fetchall()
+            rows = connection.execute(b"EXPLAIN (COSTS OFF) " + QUERIES[name], USUAL | values).fetchall()
             plan = "\n".join(row[0] for row in rows)
             used = set(re.findall(r'(?:using|Scan on) "(IX_\w+)"', plan))
             assert used == indexes, f"{name}:\n{plan}"

@@ -102,6 +102,28 @@ def test_a_backend_inserts_reads_and_cancels(database: str) -> None:
         assert backend.execute(statement("cancel"), {"job": job}).rowcount == 0
 
 
+def test_a_backend_has_a_cancelled_job_tried_again(database: str) -> None:
+    with connect(database) as backend:
+        inserted = backend.execute(statement("insert")).fetchone()
+        assert inserted
+        job = {"job": inserted["Id"]}
+        backend.execute(statement("cancel"), job)
+        backend.execute(statement("retry"), job)
+        read = backend.execute(statement("read"), job).fetchone()
+        assert read
+        assert read["Status"] == "Pending"
+
+
+def test_the_document_lists_what_only_the_worker_writes(database: str) -> None:
+    workers = {row[0] for row in table('## "TrainingJobs"') if row[2] == "worker"}
+    mapping = CONTRACT.split("```csharp")[1].split("```")[0].split("];")[0]
+    assert set(re.findall(r'"(\w+)"', mapping)) == workers
+    with connect(database) as backend:
+        row = backend.execute("SELECT pg_get_functiondef('training_jobs_keep'::regproc) AS source").fetchone()
+    assert row
+    assert set(re.findall(r'^    NEW\."(\w+)" := OLD', row["source"], re.MULTILINE)) == workers
+
+
 def test_a_backend_inserts_with_options_and_finds_no_active_model_yet(database: str) -> None:
     with connect(database) as backend:
         assert backend.execute(statement("insert with options"), {"user": uuid4()}).fetchone()

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.shop import Shop
+from tests.support.shop import AS_WORKER, Shop
 from tests.support.waiting import DEADLINE, living
 from worker.events import Event
 from worker.job.progress import Stage
@@ -279,5 +279,6 @@ def test_a_job_that_is_not_pending_is_refused(shop: Shop) -> None:
 def completed(shop: Shop) -> Any:
     job_id = shop.insert_job()
     with shop.connect() as connection:
+        connection.execute(AS_WORKER)
         connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Completed'""")
     return job_id

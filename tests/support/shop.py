@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -13,6 +13,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 ROOT = Path(__file__).parents[2]
+
+# What a connection executes before it writes to the columns of the worker in "TrainingJobs".
+AS_WORKER: LiteralString = "SELECT set_config('training_worker.worker_id', 'a test', false)"
 
 Rows = psycopg.Connection[dict[str, Any]]
 

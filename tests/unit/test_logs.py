@@ -33,3 +33,10 @@ def test_a_password_is_hidden_in_every_event(logs: None, capsys: pytest.CaptureF
     events = [json.loads(line) for line in said.splitlines()]
     assert events[0]["url"] == "postgresql://u:***@h/d"
     assert "ValueError: ***" in events[1]["exception"]
+
+
+def test_a_file_name_that_is_no_text_can_be_logged(
+    logs: None, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    structlog.get_logger().info("one", photo="b\udcffd.jpg")
+    assert json.loads(capsysbinary.readouterr().out)["photo"] == "b\\udcffd.jpg"

@@ -7,21 +7,24 @@ from pathlib import Path, PurePosixPath
 from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 from worker.photos.unreadable import SkipReason
+from worker.texts import clean
 
 # Largest number of files that a message names.
 NAMED = 5
+# Most bytes of a file's name in Linux.
+LONGEST_NAME = 255
 # Folder in the storage with photos that show none of the products.
 NEGATIVES = "negatives"
 
 
 @dataclass(frozen=True)
 class CataloguePhoto:
-    """A row of the catalogue: one photo of one active product."""
+    """A row of the catalogue: one photo of one active product. A backend's columns may be NULL."""
 
     product_id: str
-    sku: str
-    name: str
-    file_name: str
+    sku: str | None
+    name: str | None
+    file_name: str | None
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,18 @@ class PhotoSet:
         `insufficient_photos` when training needs more photos or products than are left."""
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
+        unreadable = [photo.photo for photo in self.skipped if photo.reason is SkipReason.UNREADABLE]
+        if len(unreadable) > MAX_MISSING_SHARE * total:
+            raise JobError(
+                ErrorCode.STORAGE_UNAVAILABLE,
+                f"{len(unreadable)} of {total} photo files below {self.storage} may not be read by the worker: "
+                f"{_named(unreadable)}. Give its user the right to read them.",
+            )
         if len(missing) > MAX_MISSING_SHARE * total:
-            named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
             raise JobError(
                 ErrorCode.STORAGE_INCOMPLETE,
-                f"{len(missing)} of {total} photo files are missing below {self.storage}: {named}. Most likely "
-                f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {_named(missing)}. Most "
+                f"likely STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
             )
         products = len({photo.product for photo in self.photos})
         if len(self.photos) < self.min_photos or products < self.min_products:
@@ -104,14 +113,16 @@ def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> Photo
     Raises JobError `storage_incomplete` as `PhotoSet.require_usable` does, OSError when storage fails.
     """
     found = _find(catalogue, storage)
-    folder = storage / NEGATIVES
-    others = [
-        Photo(path, path.relative_to(storage).as_posix(), NO_PRODUCT)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    ]
-    photos = tuple(replace(photo, product=NO_PRODUCT) for photo in found.photos)
-    negatives = PhotoSet(storage, (*photos, *others), found.skipped, min_photos=0, min_products=0)
+    photos = [replace(photo, product=NO_PRODUCT) for photo in found.photos]
+    skipped = list(found.skipped)
+    for path in sorted((storage / NEGATIVES).rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            name = path.relative_to(storage).as_posix()
+            if name.isprintable():
+                photos.append(Photo(path, name, NO_PRODUCT))
+            else:
+                skipped.append(SkippedPhoto(clean(name), SkipReason.UNSAFE_NAME))
+    negatives = PhotoSet(storage, tuple(photos), tuple(skipped), min_photos=0, min_products=0)
     negatives.require_usable()
     return negatives
 
@@ -127,7 +138,7 @@ def split_catalogue(
     if unknown:
         raise JobError(
             ErrorCode.INVALID_OPTIONS,
-            f'"Options" is wrong: negatives: no active product with photos has the SKU {", ".join(unknown)}. '
+            f'"Options" is wrong: negatives: no active product with photos has the SKU {_named(unknown)}. '
             "Correct it and insert a new job.",
         )
     named = set(negatives)
@@ -138,12 +149,32 @@ def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
     for row in catalogue:
-        relative = PurePosixPath("products", row.product_id, row.file_name)
-        path = storage / relative
-        if row.file_name in ("", ".", "..") or "/" in row.file_name or "\0" in row.file_name:
-            skipped.append(SkippedPhoto(str(relative), SkipReason.UNSAFE_NAME))
-        elif path.is_file():
-            photos.append(Photo(path, str(relative), Product(row.product_id, row.sku, row.name)))
+        relative = PurePosixPath(
+            "products", row.product_id, "NULL" if row.file_name is None else row.file_name
+        )
+        if row.sku is None or row.name is None or row.file_name is None:
+            skipped.append(SkippedPhoto(str(relative), SkipReason.INCOMPLETE_ROW))
+        elif reason := _fault_of(row.file_name, storage / relative):
+            skipped.append(SkippedPhoto(str(relative), reason))
         else:
-            skipped.append(SkippedPhoto(str(relative), SkipReason.MISSING))
+            product = Product(row.product_id, row.sku, row.name)
+            photos.append(Photo(storage / relative, str(relative), product))
     return PhotoSet(storage, tuple(photos), tuple(skipped))
+
+
+def _fault_of(file_name: str, path: Path) -> SkipReason | None:
+    if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
+        return SkipReason.UNSAFE_NAME
+    if len(file_name.encode()) > LONGEST_NAME:
+        return SkipReason.UNSAFE_NAME
+    try:
+        return None if path.is_file() else SkipReason.MISSING
+    except PermissionError:
+        return SkipReason.UNREADABLE
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first of many names, of bounded length."""
+    return ", ".join(clean(name, LONGEST_NAME) for name in names[:NAMED]) + (
+        ", …" if len(names) > NAMED else ""
+    )

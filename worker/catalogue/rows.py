@@ -6,6 +6,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from worker.catalogue.photo_files import CataloguePhoto
+from worker.database.connection import PARAMETERS
 from worker.database.sql import load_queries
 
 QUERIES = load_queries(Path(__file__).with_name("rows.sql"))
@@ -17,7 +18,7 @@ def read_catalogue(conninfo: str) -> list[CataloguePhoto]:
     Raises psycopg.Error.
     """
     with (
-        psycopg.connect(conninfo) as connection,
+        psycopg.connect(conninfo, **PARAMETERS) as connection,
         connection.cursor(row_factory=class_row(CataloguePhoto)) as cursor,
     ):
         return cursor.execute(QUERIES["active_photos"]).fetchall()

@@ -30,6 +30,7 @@ from worker.child.messages import (
     decode_reconsider,
     encode,
 )
+from worker.database.connection import PARAMETERS
 from worker.errors import FULL, ErrorCode, JobError, code_of
 from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
@@ -85,7 +86,7 @@ def _prepare(imports: bool) -> Ready | Failed:
 async def _active_model() -> ActiveModel | None:
     """`None` also where the database does not say: then the job chooses the backbone."""
     with suppress(psycopg.Error):
-        connecting = psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], connect_timeout=10)
+        connecting = psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], **PARAMETERS)
         async with await connecting as connection:
             if model := await active(connection):
                 return ActiveModel(model.version, Path(os.environ["OUTPUT_PATH"]) / model.version)

@@ -14,7 +14,7 @@ import psycopg
 import typer
 
 from worker.cli.models_text import as_json, described, now_active, story, table
-from worker.database.connection import KEEPALIVES, LIMITS, QUERIES
+from worker.database.connection import LIMITS, PARAMETERS, QUERIES
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.registry.activations import Activation, activations
@@ -124,7 +124,7 @@ def _change(change: Callable[[Connection, Path], Awaitable[Given]]) -> Given:
 async def _connected(settings: DatabaseSettings) -> AsyncIterator[Connection]:
     refuse_pending(settings.database_url)
     async with await psycopg.AsyncConnection.connect(
-        settings.database_url, autocommit=True, prepare_threshold=None, **KEEPALIVES
+        settings.database_url, autocommit=True, prepare_threshold=None, **PARAMETERS
     ) as connection:
         yield connection
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from worker.registry.activations import Activation
 from worker.registry.models import Registered, accuracy_of
@@ -12,8 +11,8 @@ HEADINGS = ("version", "active", "trained (UTC)", "top-1", "photos", "products",
 
 
 def as_json(value: object) -> str:
-    """JSON for programs; times in ISO 8601."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=_iso)
+    """JSON for programs."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def described(model: Registered) -> dict[str, object]:
@@ -73,9 +72,5 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in row).rstrip() for row in padded)
 
 
-def _minute(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def _iso(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _minute(when: str) -> str:
+    return when[: len("2026-11-22T16:36")].replace("T", " ")

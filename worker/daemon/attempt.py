@@ -1,8 +1,8 @@
 """One attempt at one job: from its claim to the last write to its row."""
 
 import asyncio
-import contextlib
 import json
+import traceback
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -12,15 +12,17 @@ from worker.daemon.completion import ActiveModelChanged, keep_active, publish_an
 from worker.daemon.last_write import LastWrite
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.supervision import Interrupted, Supervision, supervised
-from worker.database.connection import Database
-from worker.errors import JobError, code_of
+from worker.database.connection import OUTAGE, Database
+from worker.errors import ErrorCode, JobError, code_of
 from worker.events import Event
 from worker.job.job import ActiveModel, Job
 from worker.job.options import parse_options
 from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import PERCENTAGES, Stage
-from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, Progress
+from worker.queue.claim import CancelRequested, Claim, LeaseLost, Progress
+from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
+from worker.queue.search import PassedOver
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.models import active
 from worker.settings import Settings
@@ -34,7 +36,12 @@ class Completed:
     """The job's last transaction is committed."""
 
 
-Ended = Completed | Failed | Interrupted
+@dataclass(frozen=True)
+class Cancelled:
+    """The backend requested it."""
+
+
+Ended = Completed | Failed | Interrupted | Cancelled
 
 
 @dataclass(frozen=True)
@@ -57,37 +64,56 @@ class Attempt:
         return LastWrite(self.database, self.queue, self.lease, self.log)
 
     async def run(self, shutdown: Shutdown) -> bool:
-        """Train and publish, or write the failure to the row; return whether the job completed."""
+        """Train and publish, or write the failure to the row; return whether the job completed.
+
+        Raises one of database.OUTAGE, or PassedOver where nothing that ends the job can be written to its row.
+        """
         # Renewal stops after the final write: until then, this worker must hold the job.
         keeping = asyncio.create_task(self.lease.keep())
         try:
-            return await self._train_and_end(keeping, shutdown)
+            return await self._end(await self._attempt(keeping, shutdown))
         except LeaseLost as lost:
             self.log.warning(Event.LEASE_LOST, reason=str(lost))
             return False
         finally:
             keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError, LeaseLost, CancelRequested):
-                await keeping
+            # What ended it has been dealt with.
+            await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _train_and_end(self, keeping: asyncio.Task[NoReturn], shutdown: Shutdown) -> bool:
+    async def _attempt(self, keeping: asyncio.Task[NoReturn], shutdown: Shutdown) -> Ended:
+        """How the attempt ended; whatever goes wrong with a job is that job's failure.
+
+        Raises LeaseLost, or one of database.OUTAGE.
+        """
         try:
             folder, job = self._prepare()
-        except JobError as error:
-            await self.last_write.fail(Failed(error.code, error.message), self.settings.retry_seconds)
-            return False
-        try:
-            ended = await self._work(folder, job, keeping, shutdown)
+            try:
+                return await self._work(folder, job, keeping, shutdown)
+            finally:
+                discard(folder)
         except CancelRequested:
-            await self.last_write.cancel()
-            return False
-        finally:
-            discard(folder)
-        match ended:
-            case Failed():
-                await self.last_write.fail(ended, self.settings.retry_seconds)
-            case Interrupted():
-                await self.last_write.release(self.settings.max_interruptions)
+            return Cancelled()
+        except JobError as error:
+            return Failed(error.code, error.message, traceback.format_exc() if error.__cause__ else None)
+        except (LeaseLost, *OUTAGE):
+            raise
+        except Exception as error:
+            message = f"The worker failed with {type(error).__name__}: {error}"
+            return Failed(ErrorCode.INTERNAL_ERROR, message, traceback.format_exc())
+
+    async def _end(self, ended: Ended) -> bool:
+        try:
+            match ended:
+                case Failed():
+                    await self.last_write.fail(ended, self.settings.retry_seconds)
+                case Interrupted():
+                    await self.last_write.release(self.settings.max_interruptions)
+                case Cancelled():
+                    await self.last_write.cancel()
+        except (LeaseLost, *OUTAGE):
+            raise
+        except Exception as error:
+            raise PassedOver(str(error)) from error
         return isinstance(ended, Completed)
 
     def _prepare(self) -> tuple[VersionFolder, Job]:

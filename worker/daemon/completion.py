@@ -4,11 +4,17 @@ import contextlib
 import json
 from dataclasses import asdict
 
+import psycopg
+
 from worker.database.connection import OUTAGE, Database
+from worker.database.storable import said
+from worker.errors import ErrorCode, JobError
 from worker.job.outcome import TrainedModel
-from worker.queue.jobs import CancelRequested, Claim, JobQueue, JobStatus, LeaseLost, State
+from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, State
+from worker.queue.jobs import JobQueue
 from worker.registry.folder import VersionFolder, publish, take_back, unpublish
 from worker.registry.models import (
+    NOTES_LENGTH,
     Active,
     NewModel,
     accuracy_of,
@@ -18,8 +24,6 @@ from worker.registry.models import (
     lock,
     register,
 )
-
-NOTES_LENGTH = 1000
 
 
 class ActiveModelChanged(Exception):
@@ -44,8 +48,9 @@ async def publish_and_complete(
 
     The job's row is locked first, which proves that this worker holds the job before anything is visible.
     May be called again after an outage, when it is unknown whether the commit succeeded.
-    Raises LeaseLost, CancelRequested, OSError or, unless the decision `is_final`, ActiveModelChanged: then
-    nothing is published. Raises one of database.OUTAGE, too. Once the version has a row, its folder always stays.
+    Raises LeaseLost, CancelRequested, OSError, JobError `job_row_refused` or `model_row_refused` or, unless the
+    decision `is_final`, ActiveModelChanged: then nothing is published. Raises one of database.OUTAGE, too. Once the
+    version has a row, its folder always stays.
     """
     promotion = trained.promotion
     try:
@@ -72,8 +77,10 @@ async def publish_and_complete(
         raise
     except (*OUTAGE, ActiveModelChanged):
         raise
-    except BaseException:
+    except BaseException as error:
         await _unpublish_unless_registered(database, folder)
+        if isinstance(error, psycopg.Error):
+            raise _refused(error) from error
         raise
 
 
@@ -94,7 +101,7 @@ async def keep_active(database: Database, queue: JobQueue, claim: Claim, version
     except LeaseLost:
         async with database.transaction() as connection:
             state = await queue.look(connection, claim.job_id)
-        if state and (state.status, state.lease_version) == (JobStatus.COMPLETED, claim.lease_version):
+        if state and state.status == JobStatus.COMPLETED and state.is_of(claim):
             return
         _raise_cancel(state, claim)
         raise
@@ -115,8 +122,17 @@ def _version(model: Active | None) -> str | None:
 
 
 def _raise_cancel(state: State | None, claim: Claim) -> None:
-    if state == State(JobStatus.RUNNING, claim.lease_version, cancel_requested=True):
+    if state and state.status == JobStatus.RUNNING and state.is_of(claim) and state.cancel_requested:
         raise CancelRequested from None
+
+
+def _refused(error: psycopg.Error) -> JobError:
+    return JobError(
+        ErrorCode.MODEL_ROW_REFUSED,
+        f'The model\'s row in "ModelMetadata" was refused by the database: {said(error)} Give a column that '
+        "docs/contract.md does not list a default, or have the constraint or trigger allow what it lists; then call "
+        "retry_training_job.",
+    )
 
 
 def _result(version: str, trained: TrainedModel) -> dict[str, object]:

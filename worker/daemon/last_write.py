@@ -9,14 +9,17 @@ from worker.child.messages import Failed
 from worker.database.connection import OUTAGE, Database
 from worker.errors import CAUSES, ErrorCode
 from worker.events import Event
-from worker.queue.jobs import Claim, Connection, JobQueue, JobStatus, LeaseLost
+from worker.queue.claim import Claim, JobStatus, LeaseLost
+from worker.queue.jobs import Connection, JobQueue
 from worker.queue.lease import Lease
 from worker.queue.retry import HOLD, job_backoff
+from worker.texts import clean
 
 
 @dataclass(frozen=True)
 class LastWrite:
-    """Ends a claim in the row and in the log. Every method raises LeaseLost when the claim no longer holds the job."""
+    """Ends a claim in the row and in the log. Every method raises LeaseLost when the claim no longer holds the job,
+    and JobError `job_row_refused` when the database refuses the row."""
 
     database: Database
     queue: JobQueue
@@ -29,22 +32,21 @@ class LastWrite:
 
     async def fail(self, failed: Failed, retry_seconds: float) -> None:
         """Put the job back if the error is transient and attempts are left; otherwise fail it."""
-        fields: dict[str, Any] = {"error_code": failed.code, "error_message": failed.message}
+        message = clean(failed.message)
+        fields: dict[str, Any] = {"error_code": failed.code, "error_message": message}
         if failed.trace:
             fields["exception"] = failed.trace
         if CAUSES[failed.code].may_pass and self.claim.attempt < self.claim.max_attempts:
             delay = job_backoff(retry_seconds).seconds(self.claim.attempt)
             status = await self.write(
-                lambda connection: self.queue.retry(
-                    connection, self.claim, failed.code, failed.message, delay
-                )
+                lambda connection: self.queue.retry(connection, self.claim, failed.code, message, delay)
             )
             self._log_end(
                 status, {JobStatus.PENDING: Event.JOB_RETRIED}, delay_seconds=round(delay, 1), **fields
             )
         else:
             status = await self.write(
-                lambda connection: self.queue.fail(connection, self.claim, failed.code, failed.message)
+                lambda connection: self.queue.fail(connection, self.claim, failed.code, message)
             )
             self._log_end(status, {}, **fields)
 

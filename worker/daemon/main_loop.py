@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import socket
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from worker.events import Event
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.retry import RECONNECT
+from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
 from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
@@ -45,6 +45,7 @@ class Daemon:
         self.children = children
         self.models = settings.output_path.absolute()
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
+        self.search = Search(database, self.queue)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
         self._has_begun = False
@@ -107,20 +108,22 @@ class Daemon:
 
         Returns whether it completed, `None` when there was none. Raises one of database.OUTAGE.
         """
-        asked = time.monotonic()
-        async with self.database.transaction() as connection:
-            rescued = await self.queue.rescue(connection)
-            claim = await self.queue.claim(connection, job_id)
-        for lost in rescued:
+        found = await self.search.next(job_id)
+        for lost in found.rescued:
             log.warning(Event.JOB_RESCUED, **asdict(lost) | {"job_id": str(lost.job_id)})
             self._log_removed(remove_staged(self.models, lost.name))
+        claim = found.claim
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
-        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(claim.waited.total_seconds(), 3))
-        lease = Lease(self.database, self.queue, claim, asked)
+        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
+        lease = Lease(self.database, self.queue, claim, found.asked)
         attempt = Attempt(self.settings, self.database, self.queue, lease, self.children, job_log)
-        return await attempt.run(self.shutdown)
+        try:
+            return await attempt.run(self.shutdown)
+        except PassedOver as error:
+            self.search.pass_over(claim.job_id, error)
+            return False
 
     async def _seconds_to_sleep(self) -> float:
         """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""
@@ -128,7 +131,7 @@ class Daemon:
             due = await self.queue.seconds_until_next(connection)
         longest = self.settings.poll_seconds
         # The random part spreads the workers, and avoids a busy loop on a row that another worker has locked.
-        return longest if due is None else min(longest, max(due, 0.0) + random.uniform(0.05, 0.25))
+        return longest if due is None else min(longest, due + random.uniform(0.05, 0.25))
 
     async def _pause(self, seconds: float) -> None:
         """Sleep until the time is over, or a notification or a signal comes."""
@@ -166,6 +169,8 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
                 state = await daemon.queue.look(connection, job_id)
         except OUTAGE as error:
             raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
+    if reason := daemon.queue.passed_over.get(job_id):
+        raise UserError(f"Job {job_id} cannot be trained, because its row cannot be changed: {reason}")
     if state is None:
         raise UserError(f'There is no job {job_id} in "TrainingJobs".')
     raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")

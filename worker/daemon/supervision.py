@@ -24,7 +24,7 @@ from worker.job.progress import (
     StageFinished,
     StageStarted,
 )
-from worker.queue.jobs import LeaseLost, Progress
+from worker.queue.claim import LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.settings import Settings
 

@@ -9,7 +9,11 @@ from typing import Any
 
 import psycopg
 import structlog
-from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    ProgramLimitExceeded,
+    ReadOnlySqlTransaction,
+)
 from psycopg_pool import AsyncConnectionPool
 
 from worker.database.sql import load_queries
@@ -26,8 +30,10 @@ OUTAGE = (
 
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10
-# The kernel detects a half-open connection after about 20 s; its default is 15 min.
-KEEPALIVES: dict[str, Any] = {
+# Of every connection, whatever the connection string says. The kernel detects a half-open connection after about
+# 20 s; its default is 15 min.
+PARAMETERS: dict[str, Any] = {
+    "client_encoding": "UTF8",
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -40,6 +46,11 @@ QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 LIMITS = {"milliseconds": str(1000 * TRANSACTION_SECONDS)}
 
 log = structlog.get_logger()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error means a lost server or connection; a row that is too large for an index does not."""
+    return isinstance(error, OUTAGE) and not isinstance(error, ProgramLimitExceeded)
 
 
 class Database:
@@ -58,7 +69,7 @@ class Database:
             reconnect_timeout=2,
             check=AsyncConnectionPool.check_connection,
             # Statements are not prepared: a pooler in transaction mode would mix them up.
-            kwargs=KEEPALIVES | {"prepare_threshold": None},
+            kwargs=PARAMETERS | {"prepare_threshold": None},
         )
         self._lost = False
 
@@ -71,7 +82,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection in a transaction that commits at the end; raises one of `OUTAGE` when Postgres is lost."""
+        """A connection in a transaction that commits at the end.
+
+        Raises one of `OUTAGE` when Postgres is lost, another psycopg.Error for a statement that it refuses.
+        """
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
                 try:
@@ -81,6 +95,8 @@ class Database:
                     # Its state and its server are unknown: the pool must open a new one.
                     await connection.close()
                     raise
+        except ProgramLimitExceeded as error:
+            raise psycopg.DataError(str(error).strip()) from error
         except OUTAGE as error:
             self._log_lost(error)
             raise

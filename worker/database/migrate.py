@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import InvalidSchemaName
 
 from worker.database.sql import load_queries
 from worker.errors import UserError
@@ -27,7 +29,7 @@ _TRANSACTION = re.compile(
 
 
 class MigrationError(UserError):
-    """The migrations cannot be applied; the one that the message names has changed nothing."""
+    """The migrations cannot be applied to this database; the one that the message names has changed nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def migrate(conninfo: str, folder: Path) -> list[str]:
         connection.execute(QUERIES["remove_time_limits"])
         connection.execute(QUERIES["lock"])
         if not _has_table(connection):
-            connection.execute(QUERIES["create_table"])
+            _create_table(connection)
         waiting = _pending(connection, migrations, folder)
         for migration in waiting:
             _apply(connection, migration)
@@ -82,8 +84,26 @@ def refuse_pending(conninfo: str) -> None:
         raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
 
 
-def _connect(conninfo: str) -> Connection[tuple[object, ...]]:
-    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, client_encoding="utf8")
+@contextmanager
+def _connect(conninfo: str) -> Iterator[Connection[tuple[object, ...]]]:
+    with psycopg.connect(
+        conninfo, autocommit=True, prepare_threshold=None, client_encoding="utf8"
+    ) as connection:
+        if connection.execute(QUERIES["encoding"]).fetchone() == ("SQL_ASCII",):
+            raise MigrationError(
+                "The database's encoding is SQL_ASCII, in which nobody knows what a letter is: dump it, and restore "
+                "it into a database created with ENCODING 'UTF8' TEMPLATE template0."
+            )
+        yield connection
+
+
+def _create_table(connection: Connection[tuple[object, ...]]) -> None:
+    try:
+        connection.execute(QUERIES["create_table"])
+    except InvalidSchemaName:
+        raise MigrationError(
+            "No schema of the connection's search_path exists: create it, or correct search_path in DATABASE_URL."
+        ) from None
 
 
 def _read(folder: Path) -> list[Migration]:

@@ -6,6 +6,9 @@ SET lock_timeout = 0;
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 
+-- name: encoding
+SHOW server_encoding;
+
 -- name: lock
 -- Held until the connection closes. The number is arbitrary, but the same in every worker.
 SELECT pg_advisory_lock(7203518946120733);

@@ -1,11 +1,18 @@
 """The options of a job in "Options"; an unknown key or wrong value fails the job, with the key's name."""
 
+import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from worker.errors import ErrorCode, JobError
+from worker.limits import MAX_OPTIONS_CHARACTERS
+from worker.texts import clean
+
+# Most faults that a message names, and most characters of a key in it.
+NAMED: Final = 5
+LONGEST_KEY: Final = 100
 
 
 class Profile(StrEnum):
@@ -61,8 +68,15 @@ class Options(BaseModel):
     )
 
 
-def parse_options(value: Any) -> Options:
-    """Validate the value of an "Options" column; raises JobError with the names of the wrong keys."""
+def parse_options(text: str) -> Options:
+    """Parse the JSON of an "Options" column; raises JobError with the names of the wrong keys."""
+    if len(text) > MAX_OPTIONS_CHARACTERS:
+        raise _wrong(f"it is longer than {MAX_OPTIONS_CHARACTERS:,} characters")
+    try:
+        # Postgres holds numbers of 100,000 digits and lists in lists in lists, of which Python reads neither.
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _wrong(f"it cannot be read ({type(error).__name__})") from None
     if not isinstance(value, dict):
         raise JobError(
             ErrorCode.INVALID_OPTIONS,
@@ -71,12 +85,15 @@ def parse_options(value: Any) -> Options:
     try:
         return Options.model_validate(value)
     except ValidationError as error:
-        allowed = ", ".join(Options.model_fields)
-        faults = "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise JobError(
-            ErrorCode.INVALID_OPTIONS, f'"Options" is wrong: {faults}. Known keys: {allowed}.'
-        ) from None
+        faults = [f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)]
+        more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        raise _wrong("; ".join(faults[:NAMED]) + more) from None
+
+
+def _wrong(what: str) -> JobError:
+    known = ", ".join(Options.model_fields)
+    return JobError(ErrorCode.INVALID_OPTIONS, f'"Options" is wrong: {what}. Known keys: {known}.')
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+    return clean(".".join(str(part) for part in location), LONGEST_KEY)

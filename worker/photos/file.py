@@ -14,9 +14,18 @@ def read_photo(path: Path) -> bytes:
     """Return the bytes of a photo's file.
 
     Raises:
-        UnreadablePhoto: a fault of the file: it is empty, too large or not a regular file.
+        UnreadablePhoto: a fault of the file: it is empty, too large, not a regular file, or this user may not
+            read it.
         OSError: a fault of the storage: the file is missing, is a directory or cannot be read.
     """
+    try:
+        return _read(path)
+    except PermissionError:
+        text = f"{path} may not be read; give the worker's user the right to read it."
+        raise UnreadablePhoto(SkipReason.UNREADABLE, text) from None
+
+
+def _read(path: Path) -> bytes:
     status = path.stat()
     # Opening a pipe or a device could block forever; for a directory, open() raises OSError.
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):

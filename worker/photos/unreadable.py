@@ -7,7 +7,9 @@ class SkipReason(StrEnum):
     """Why a photo is skipped in a job; docs/logs.md explains each."""
 
     MISSING = "missing"
+    INCOMPLETE_ROW = "incomplete_row"
     UNSAFE_NAME = "unsafe_name"
+    UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
     TRUNCATED = "truncated"

@@ -1,124 +1,71 @@
 """The job queue: the operations of a worker on rows of "TrainingJobs"; knows nothing of a job's content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row, scalar_row
-from psycopg.types.json import Jsonb
 
+from worker.database.connection import is_outage
 from worker.database.sql import load_queries
-from worker.errors import ErrorCode
+from worker.database.storable import said, storable
+from worker.errors import ErrorCode, JobError
+from worker.limits import MAX_OPTIONS_CHARACTERS
+from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, Progress, Rescued, State
 
 QUERIES = load_queries(Path(__file__).with_name("jobs.sql"))
 
+# A job expected to take longer has no "EstimatedCompletionAt".
+LONGEST_ESTIMATE: Final = 366 * 24 * 3600.0
+
 Connection = AsyncConnection[Any]
-
-
-class JobStatus(StrEnum):
-    """The values of the column "Status"; docs/contract.md describes the transitions."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    CANCELLED = "Cancelled"
-
-
-@dataclass(frozen=True)
-class Named:
-    """A job's id and the lease version of one claim of it."""
-
-    job_id: UUID
-    lease_version: int
-
-    @property
-    def name(self) -> str:
-        """A unique name of this claim, for `JobQueue.is_held`."""
-        return f"{self.job_id}.{self.lease_version}"
-
-
-@dataclass(frozen=True)
-class Claim(Named):
-    """A job that this worker holds as long as its row has this `lease_version`."""
-
-    attempt: int
-    max_attempts: int
-    options: Any
-    started_at: datetime
-    waited: timedelta
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A running job's percentage (0 to 100), the text for "CurrentStage", and the seconds until it ends, if known."""
-
-    percentage: int
-    current_stage: str
-    seconds_left: float | None = None
-
-
-@dataclass(frozen=True)
-class State:
-    """The current state of any job's row."""
-
-    status: JobStatus
-    lease_version: int
-    cancel_requested: bool
-
-
-@dataclass(frozen=True)
-class Rescued(Named):
-    """A claim whose lease ran out, its worker, and the new status of its job."""
-
-    status: JobStatus
-    worker_id: str
-    attempt: int
-
-
-class LeaseLost(Exception):
-    """This worker no longer holds the job: another worker has it, or it has ended. Write nothing more to its row."""
-
-
-class CancelRequested(Exception):
-    """This worker holds the job, and the backend has requested its cancellation."""
 
 
 @dataclass(frozen=True)
 class JobQueue:
     """The statements of `jobs.sql`; the caller passes the connection and commits.
 
-    Every method with a claim raises `LeaseLost` when the claim no longer holds the row.
+    Every method with a claim raises `LeaseLost` when the claim no longer holds the row. Those that write raise
+    `JobError` with `job_row_refused` where a constraint or trigger refuses the row. `passed_over` are the ids of
+    jobs that are looked for no more.
     """
 
     worker_id: str
     lease_seconds: float
+    passed_over: dict[UUID, str] = field(default_factory=dict, compare=False)
 
     async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
         """Claim the next due job, or the pending one with `job_id`; return `None` where there is none."""
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
-            await cursor.execute(
-                QUERIES["claim"],
-                {"worker_id": self.worker_id, "lease_seconds": self.lease_seconds, "job_id": job_id},
-            )
+            values = {"lease_seconds": self.lease_seconds, "options_length": MAX_OPTIONS_CHARACTERS + 1}
+            await cursor.execute(QUERIES["claim"], self._looking(job_id) | values)
             return await cursor.fetchone()
 
-    async def rescue(self, connection: Connection) -> list[Rescued]:
-        """Put back the jobs whose lease has run out; fail those without attempts left."""
+    async def next_due(self, connection: Connection) -> UUID | None:
+        """Lock the job that `claim` would take, and return its id."""
+        due: UUID | None = await self._scalar(connection, "next_due")
+        return due
+
+    async def rescue(self, connection: Connection, job_id: UUID | None = None) -> list[Rescued]:
+        """Put back the jobs whose lease has run out, or only the given one; fail those without attempts left."""
         async with connection.cursor(row_factory=class_row(Rescued)) as cursor:
-            await cursor.execute(QUERIES["rescue"], {"error_code": ErrorCode.WORKER_LOST})
+            values = {"error_code": ErrorCode.WORKER_LOST}
+            await cursor.execute(QUERIES["rescue"], self._looking(job_id) | values)
             return await cursor.fetchall()
 
+    async def next_lost(self, connection: Connection) -> UUID | None:
+        """Lock one of the jobs that `rescue` would take, and return its id."""
+        lost: UUID | None = await self._scalar(connection, "next_lost")
+        return lost
+
     async def seconds_until_next(self, connection: Connection) -> float | None:
-        """Seconds until a job is due or a lease ends; below 0 if one already is, `None` where there is neither."""
-        async with connection.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(QUERIES["seconds_until_next"])
-            return await cursor.fetchone()
+        """Seconds until a job is due or a lease ends, from 0 to a day; `None` where there is neither."""
+        seconds = await self._scalar(connection, "seconds_until_next")
+        return None if seconds is None else float(seconds)
 
     async def look(self, connection: Connection, job_id: UUID) -> State | None:
         """The state of any job; `None` where there is no such job."""
@@ -129,7 +76,7 @@ class JobQueue:
     async def check(self, connection: Connection, claim: Claim) -> None:
         """Raise `CancelRequested` if the backend requested it, `LeaseLost` if the claim no longer holds the row."""
         state = await self.look(connection, claim.job_id)
-        if state is None or (state.status, state.lease_version) != (JobStatus.RUNNING, claim.lease_version):
+        if state is None or state.status != JobStatus.RUNNING or not state.is_of(claim):
             raise lost(claim)
         if state.cancel_requested:
             raise CancelRequested
@@ -158,13 +105,14 @@ class JobQueue:
 
         Raises `CancelRequested` as well.
         """
+        left = progress.seconds_left
         cursor = await self._write(
             connection,
             "renew",
             claim,
-            percentage=progress.percentage,
+            percentage=min(max(progress.percentage, 0), 99),
             current_stage=progress.current_stage,
-            seconds_left=progress.seconds_left,
+            seconds_left=None if left is None or not 0 <= left <= LONGEST_ESTIMATE else left,
             lease_seconds=self.lease_seconds,
         )
         if await cursor.fetchone() == (True,):
@@ -177,9 +125,7 @@ class JobQueue:
 
         `result` is further information for a backend, stored as JSON.
         """
-        await self._write(
-            connection, "complete", claim, version=version, result=None if result is None else Jsonb(result)
-        )
+        await self._write(connection, "complete", claim, version=version, result=result)
 
     async def fail(self, connection: Connection, claim: Claim, code: ErrorCode, message: str) -> JobStatus:
         """End the job as `Failed`, with a code for programs and a sentence for people.
@@ -228,11 +174,33 @@ class JobQueue:
     async def _write(
         self, connection: Connection, query: str, claim: Claim, **values: object
     ) -> AsyncCursor[Any]:
-        held = {"job_id": claim.job_id, "lease_version": claim.lease_version}
-        cursor = await connection.execute(QUERIES[query], held | values)
+        held = {"job_id": claim.job_id, "lease_version": claim.lease_version, "worker_id": claim.worker_id}
+        try:
+            cursor = await connection.execute(QUERIES[query], held | storable(connection, values))
+        except psycopg.Error as error:
+            if is_outage(error):
+                raise
+            raise refused(error) from error
         if cursor.rowcount != 1:
             raise lost(claim)
         return cursor
+
+    def _looking(self, job_id: UUID | None = None) -> dict[str, object]:
+        return {"worker_id": self.worker_id, "job_id": job_id, "passed_over": list(self.passed_over)}
+
+    async def _scalar(self, connection: Connection, query: str) -> Any:
+        async with connection.cursor(row_factory=scalar_row) as cursor:
+            await cursor.execute(QUERIES[query], {"passed_over": list(self.passed_over)})
+            return await cursor.fetchone()
+
+
+def refused(error: psycopg.Error) -> JobError:
+    """The failure of a job whose row a constraint or a trigger of the backend protects from the worker."""
+    return JobError(
+        ErrorCode.JOB_ROW_REFUSED,
+        f'The job\'s row in "TrainingJobs" was refused by the database: {said(error)} Have the constraint or trigger '
+        "allow what docs/contract.md says the worker writes, then call retry_training_job.",
+    )
 
 
 def lost(claim: Claim) -> LeaseLost:

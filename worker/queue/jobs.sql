@@ -1,15 +1,18 @@
--- Every statement on "TrainingJobs". All writes but the claim and the rescue name "Id" and "LeaseVersion":
--- a write that changes no row means that the worker no longer holds the job.
+-- Every statement on "TrainingJobs". All writes but the claim and the rescue name "Id", "LeaseVersion" and "WorkerId":
+-- a write that changes no row means that the worker no longer holds the job. Every write sets
+-- training_worker.worker_id for its transaction: the triggers of migration 0007 keep the worker's columns from anybody
+-- else's. Numbers are bounded, so that no value of a column stops a statement; times leave the database as numbers,
+-- which no setting of the database writes in another way.
 
 -- name: claim
 -- Claims the oldest due job of the highest priority, or the given one; skips a job that another worker is
--- claiming.
+-- claiming, and those passed over. A job never has the same lease version as at its last claim.
 UPDATE "TrainingJobs" AS job
 SET "Status" = 'Running',
-    "LeaseVersion" = job."LeaseVersion" + 1,
-    "AttemptCount" = job."AttemptCount" + 1,
+    "LeaseVersion" = CASE WHEN job."LeaseVersion" < 9223372036854775807 THEN job."LeaseVersion" + 1 ELSE 1 END,
+    "AttemptCount" = greatest(least(job."AttemptCount", 2147483646), 0) + 1,
     "LeasedUntil" = now() + make_interval(secs => %(lease_seconds)s),
-    "WorkerId" = %(worker_id)s,
+    "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true),
     "StartedAt" = now(),
     "CompletedAt" = NULL,
     "DurationSeconds" = NULL,
@@ -24,21 +27,34 @@ WHERE job."Id" = (
     FROM "TrainingJobs"
     WHERE "Status" = 'Pending'
       AND CASE WHEN %(job_id)s::uuid IS NULL THEN "RunAfter" <= now() ELSE "Id" = %(job_id)s::uuid END
+      AND "Id" <> ALL (%(passed_over)s::uuid[])
     ORDER BY "Priority" DESC, "CreatedAt", "Id"
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "AttemptCount" AS attempt,
-    "MaxAttempts" AS max_attempts, "Options" AS options, "StartedAt" AS started_at,
-    now() - greatest("CreatedAt", "RunAfter") AS waited;
+RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id, "AttemptCount" AS attempt,
+    "MaxAttempts" AS max_attempts, left("Options"::text, %(options_length)s) AS options,
+    extract(epoch FROM now()) AS claimed_at,
+    extract(epoch FROM now() - least(
+        greatest("CreatedAt", "RunAfter", now() - interval '3650 days'), now()
+    )) AS waited_seconds;
+
+-- name: next_due
+-- Locks the job that a claim would take, without a change.
+SELECT "Id"
+FROM "TrainingJobs"
+WHERE "Status" = 'Pending' AND "RunAfter" <= now() AND "Id" <> ALL (%(passed_over)s::uuid[])
+ORDER BY "Priority" DESC, "CreatedAt", "Id"
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
 
 -- name: rescue
--- Puts back or fails the jobs whose lease has run out. Checks status and lease again under the row's lock;
--- skips a row that its worker is writing at this moment.
+-- Puts back or fails the jobs whose lease has run out, or the given one of them. Checks status and lease again under
+-- the row's lock; skips a row that its worker is writing at this moment.
 UPDATE "TrainingJobs" AS job
 SET "Status" = CASE WHEN exhausted THEN 'Failed' ELSE 'Pending' END,
     "CompletedAt" = CASE WHEN exhausted THEN now() END,
-    "DurationSeconds" = CASE WHEN exhausted THEN extract(epoch FROM now() - job."StartedAt") END,
+    "DurationSeconds" = CASE WHEN exhausted THEN training_job_seconds(job."StartedAt") END,
     "ErrorCode" = CASE WHEN exhausted THEN %(error_code)s END,
     "ErrorMessage" = CASE
         WHEN exhausted
@@ -53,18 +69,33 @@ FROM (
     SELECT "Id", "AttemptCount" >= "MaxAttempts" AS exhausted
     FROM "TrainingJobs"
     WHERE "Status" = 'Running' AND "LeasedUntil" < now()
+      AND (%(job_id)s::uuid IS NULL OR "Id" = %(job_id)s::uuid)
+      AND "Id" <> ALL (%(passed_over)s::uuid[])
     FOR UPDATE SKIP LOCKED
-) AS lost
+) AS lost CROSS JOIN set_config('training_worker.worker_id', %(worker_id)s, true)
 WHERE job."Id" = lost."Id" AND job."Status" = 'Running' AND job."LeasedUntil" < now()
 RETURNING job."Id" AS job_id, job."LeaseVersion" AS lease_version, job."Status" AS status,
     job."WorkerId" AS worker_id, job."AttemptCount" AS attempt;
 
+-- name: next_lost
+-- Locks one of the jobs that a rescue would take, without a change.
+SELECT "Id"
+FROM "TrainingJobs"
+WHERE "Status" = 'Running' AND "LeasedUntil" < now() AND "Id" <> ALL (%(passed_over)s::uuid[])
+ORDER BY "LeasedUntil"
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
 -- name: seconds_until_next
--- Seconds until a pending job is due or a running job's lease ends.
-SELECT extract(epoch FROM least(
-    (SELECT min("RunAfter") FROM "TrainingJobs" WHERE "Status" = 'Pending'),
-    (SELECT min("LeasedUntil") FROM "TrainingJobs" WHERE "Status" = 'Running')
-) - now())::float;
+-- Seconds until a pending job is due or a running job's lease ends, from 0 to a day; no row where there is neither.
+SELECT extract(epoch FROM greatest(least(next, now() + interval '1 day'), now()) - now())
+FROM (SELECT least(
+    (SELECT min("RunAfter") FROM "TrainingJobs"
+        WHERE "Status" = 'Pending' AND "Id" <> ALL (%(passed_over)s::uuid[])),
+    (SELECT min("LeasedUntil") FROM "TrainingJobs"
+        WHERE "Status" = 'Running' AND "Id" <> ALL (%(passed_over)s::uuid[]))
+) AS next) AS times
+WHERE next IS NOT NULL;
 
 -- name: renew
 -- Writes progress and extends the lease in one statement, so that a job with new progress is always held.
@@ -75,6 +106,7 @@ SET "ProgressPercentage" = greatest("ProgressPercentage", %(percentage)s),
     "LeasedUntil" = now() + make_interval(secs => %(lease_seconds)s),
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
 RETURNING "CancelRequestedAt" IS NOT NULL;
 
 -- name: complete
@@ -86,11 +118,12 @@ SET "Status" = 'Completed',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "CompletedAt" = now(),
-    "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
+    "DurationSeconds" = training_job_seconds("StartedAt"),
     "ResultModelVersion" = %(version)s,
     "Result" = %(result)s,
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
   AND "CancelRequestedAt" IS NULL;
 
 -- name: fail
@@ -99,11 +132,12 @@ SET "Status" = 'Failed',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "CompletedAt" = now(),
-    "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
+    "DurationSeconds" = training_job_seconds("StartedAt"),
     "ErrorCode" = %(error_code)s,
     "ErrorMessage" = %(error_message)s,
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
 RETURNING "Status";
 
 -- name: retry
@@ -119,6 +153,7 @@ SET "Status" = 'Pending',
     "ErrorMessage" = %(error_message)s,
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
 RETURNING "Status";
 
 -- name: cancel
@@ -128,16 +163,17 @@ SET "Status" = 'Cancelled',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "CompletedAt" = now(),
-    "DurationSeconds" = extract(epoch FROM now() - "StartedAt"),
+    "DurationSeconds" = training_job_seconds("StartedAt"),
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running';
+WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true);
 
 -- name: release
 -- A requested stop does not count as an attempt, up to max_interruptions times.
 UPDATE "TrainingJobs"
 SET "Status" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN 'Pending' ELSE 'Failed' END,
-    "AttemptCount" = "AttemptCount" - 1,
-    "InterruptionCount" = "InterruptionCount" + 1,
+    "AttemptCount" = greatest("AttemptCount", 1) - 1,
+    "InterruptionCount" = greatest(least("InterruptionCount", 2147483646), 0) + 1,
     "ProgressPercentage" = 0,
     "CurrentStage" = 'Waiting for a worker: the last one was stopped',
     "EstimatedCompletionAt" = NULL,
@@ -145,17 +181,18 @@ SET "Status" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN 'Pendi
     "CompletedAt" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE now() END,
     "DurationSeconds" = CASE
         WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL
-        ELSE extract(epoch FROM now() - "StartedAt")
+        ELSE training_job_seconds("StartedAt")
     END,
     "ErrorCode" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_code)s END,
     "ErrorMessage" = CASE WHEN "InterruptionCount" < %(max_interruptions)s THEN NULL ELSE %(error_message)s END,
     "UpdatedAt" = now()
 WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
+  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
 RETURNING "Status";
 
 -- name: look
 -- Runs more often than the renewal, and where a job's state is unknown.
-SELECT "Status" AS status, "LeaseVersion" AS lease_version,
+SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id,
     "CancelRequestedAt" IS NOT NULL AS cancel_requested
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 

@@ -6,7 +6,8 @@ import time
 from typing import NoReturn
 
 from worker.database.connection import OUTAGE, Database
-from worker.queue.jobs import Claim, JobQueue, LeaseLost, Progress
+from worker.queue.claim import Claim, LeaseLost, Progress
+from worker.queue.jobs import JobQueue
 from worker.queue.retry import HOLD
 
 # Shortest time between two writes of progress; people do not read it more often.

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import psycopg
 import structlog
 
-from worker.database.connection import KEEPALIVES
+from worker.database.connection import PARAMETERS
 from worker.database.sql import load_queries
 from worker.events import Event
 from worker.queue.retry import RECONNECT
@@ -45,7 +45,7 @@ class Wakeup:
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         async with asyncio.timeout(ANSWER_SECONDS):
-            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, **KEEPALIVES)
+            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, **PARAMETERS)
             await connection.execute(QUERIES["listen"])
         self._lost = False
         log.info(Event.LISTENING)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from psycopg.rows import class_row
 
@@ -11,13 +10,14 @@ from worker.registry.models import QUERIES, Connection
 
 @dataclass(frozen=True)
 class Activation:
-    """`version` replaced `previous_version` as the active model at `activated_at`; `None` is no model."""
+    """`version` replaced `previous_version` as the active model at `activated_at` (ISO 8601, UTC); `None` is no
+    model."""
 
     version: str | None
     previous_version: str | None
     activated_by: str
     reason: str
-    activated_at: datetime
+    activated_at: str
 
 
 async def activations(connection: Connection) -> list[Activation]:

@@ -2,24 +2,26 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from worker.database.sql import load_queries
+from worker.database.storable import storable
 
 QUERIES = load_queries(Path(__file__).with_name("models.sql"))
 
 Connection = AsyncConnection[Any]
 
+NOTES_LENGTH: Final = 1000
+
 
 @dataclass(frozen=True)
 class NewModel:
     """The values of a new row of "ModelMetadata"; `accuracy_metrics` is JSON of at most 2,000 characters,
-    `notes` has at most 1,000."""
+    `notes` has at most NOTES_LENGTH."""
 
     version: str
     model_path: str
@@ -31,11 +33,14 @@ class NewModel:
 
 @dataclass(frozen=True)
 class Registered:
-    """A row of "ModelMetadata". A backend may have written it, so `accuracy_metrics` can be anything."""
+    """A row of "ModelMetadata"; `trained_at` is in ISO 8601, UTC.
+
+    A backend may have written it, so `accuracy_metrics` can be anything.
+    """
 
     version: str
     is_active: bool
-    trained_at: datetime
+    trained_at: str
     model_path: str
     accuracy_metrics: str | None
     photos: int
@@ -67,7 +72,7 @@ async def lock(connection: Connection) -> None:
 
 async def register(connection: Connection, model: NewModel) -> None:
     """Insert the row of `model`, as not active."""
-    await connection.execute(QUERIES["insert"], asdict(model))
+    await connection.execute(QUERIES["insert"], storable(connection, asdict(model), {"notes": NOTES_LENGTH}))
 
 
 async def activate(connection: Connection, version: str, reason: str, who: str) -> str | None:
@@ -76,7 +81,8 @@ async def activate(connection: Connection, version: str, reason: str, who: str) 
     The transaction's commit writes `who` and `reason` to "ModelActivations".
     Raises psycopg.errors.NoDataFound where the version has no row.
     """
-    cursor = await connection.execute(QUERIES["activate"], {"version": version, "reason": reason, "who": who})
+    values = storable(connection, {"version": version, "reason": reason, "who": who})
+    cursor = await connection.execute(QUERIES["activate"], values)
     row = await cursor.fetchone()
     return row[0] if row else None
 

@@ -1,5 +1,6 @@
 -- Every statement on "ModelMetadata" and "ModelActivations". Only the function activate_model of migration 0006
--- changes which model is active.
+-- changes which model is active. Times leave the database as texts of ISO 8601, whatever its settings; infinity,
+-- which Python's times lack, as `infinity`.
 
 -- name: lock
 -- One change of the active model at a time; does not block readers.
@@ -22,8 +23,9 @@ SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
 
 -- name: models
 -- The newest first.
-SELECT "Version" AS version, "IsActive" AS is_active, "TrainedAt" AS trained_at, "ModelPath" AS model_path,
-    "AccuracyMetrics" AS accuracy_metrics, "TotalPhotosUsed" AS photos, "TotalProductsUsed" AS products,
+SELECT "Version" AS version, "IsActive" AS is_active,
+    coalesce(to_char("TrainedAt" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), "TrainedAt"::text) AS trained_at,
+    "ModelPath" AS model_path, "AccuracyMetrics" AS accuracy_metrics, "TotalPhotosUsed" AS photos, "TotalProductsUsed" AS products,
     "Notes" AS notes
 FROM "ModelMetadata" ORDER BY "TrainedAt" DESC, "Version" DESC;
 
@@ -33,5 +35,7 @@ SELECT "Version" AS version, "AccuracyMetrics" AS accuracy_metrics FROM "ModelMe
 -- name: activations
 -- The oldest first.
 SELECT "Version" AS version, "PreviousVersion" AS previous_version, "ActivatedBy" AS activated_by,
-    "Reason" AS reason, "ActivatedAt" AS activated_at
+    "Reason" AS reason,
+    coalesce(to_char("ActivatedAt" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), "ActivatedAt"::text)
+        AS activated_at
 FROM "ModelActivations" ORDER BY "Id";

@@ -1,6 +1,7 @@
 """The queue on a real Postgres: every job is claimed once, in order, and only its holder can write to it."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,9 +10,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.support.shop import AS_WORKER
 from tests.support.waiting import DEADLINE
 from worker.errors import ErrorCode
-from worker.queue.jobs import Claim, JobQueue, JobStatus, LeaseLost, Progress, State
+from worker.queue.claim import Claim, JobStatus, LeaseLost, Progress, State
+from worker.queue.jobs import JobQueue
 from worker.queue.wakeup import Wakeup
 
 Connection = psycopg.AsyncConnection[Any]
@@ -80,6 +83,7 @@ async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None
         job = await insert(connection)
         stale = await queue.claim(connection)
         assert stale
+        await connection.execute(AS_WORKER)
         await connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Pending'""")
         current = await queue.claim(connection)
         assert current
@@ -97,7 +101,7 @@ async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None
         await queue.complete(connection, current, "v1")
         with pytest.raises(LeaseLost):
             await queue.renew(connection, current, Progress(50, "after the end"))
-        assert await queue.look(connection, job) == State(JobStatus.COMPLETED, current.lease_version, False)
+        assert await queue.look(connection, job) == State(JobStatus.COMPLETED, 2, "w", False)
 
 
 async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> None:
@@ -113,6 +117,57 @@ async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> N
         assert await value(connection, "CurrentStage", job) == "thirty"
         renewed = await value(connection, "LeasedUntil", job)
         assert renewed > leased  # type: ignore[operator]
+
+
+async def test_progress_is_bounded_and_cleaned(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(connection)
+        claim = await queue.claim(connection)
+        assert claim
+        for percentage, left, expected in ((-5, 1e300, 0), (10**30, math.nan, 99), (150, -math.inf, 99)):
+            await queue.renew(connection, claim, Progress(percentage, "a\0b\ud800" + "c" * 10_000, left))
+            assert await value(connection, "ProgressPercentage", job) == expected
+            assert await value(connection, "EstimatedCompletionAt", job) is None
+        stage = await value(connection, "CurrentStage", job)
+        assert str(stage).startswith("a\ufffdb\ufffdccc")
+        assert len(str(stage)) == 4000
+        result = {"reason": "a\0b", "accuracy": {"top1": math.nan}, "advice": [("\ud800", 1)]}
+        await queue.complete(connection, claim, "v1", result)
+        assert await value(connection, "Result", job) == {
+            "reason": "a\ufffdb",
+            "accuracy": {"top1": None},
+            "advice": [["\ufffd", 1]],
+        }
+
+
+async def test_numbers_at_their_ends_do_not_overflow(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        job = await insert(
+            connection,
+            """("AttemptCount", "InterruptionCount", "LeaseVersion") VALUES
+            (2147483647, 2147483647, 9223372036854775807)""",
+        )
+        for lease in (1, 2):
+            claim = await queue.claim(connection)
+            assert claim
+            assert (claim.attempt, claim.lease_version) == (2147483647, lease)
+            await queue.release(connection, claim, 2**31)
+        assert await value(connection, "InterruptionCount", job) == 2147483647
+
+
+async def test_infinity_is_no_time_to_wait_for(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection:
+        assert await queue.seconds_until_next(connection) is None
+        job = await insert(connection, """("RunAfter") VALUES ('infinity')""")
+        assert await queue.seconds_until_next(connection) == 24 * 3600
+        await connection.execute("""UPDATE "TrainingJobs" SET "RunAfter" = '-infinity'""")
+        assert await queue.seconds_until_next(connection) == 0
+        queue.passed_over[job] = "odd"
+        assert await queue.seconds_until_next(connection) is None
+        assert await queue.claim(connection) is None
 
 
 async def test_a_released_job_has_its_attempt_back(database: str) -> None:
@@ -144,6 +199,7 @@ async def test_a_job_that_had_started_ends_with_its_duration(database: str, endi
         job = await insert(connection, '("MaxAttempts") VALUES (1)')
         claim = await queue.claim(connection)
         assert claim
+        await connection.execute(AS_WORKER)
         age = """UPDATE "TrainingJobs" SET "StartedAt" = "StartedAt" - interval '100 seconds',
             "LeasedUntil" = now() - interval '1 second'"""
         await connection.execute(age)

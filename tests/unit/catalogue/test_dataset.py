@@ -17,11 +17,13 @@ def test_photos_are_in_the_order_of_skus_and_contents_whatever_order_the_rows_ha
 ) -> None:
     rows = catalogue(tmp_path, dict.fromkeys("ABCD", 8))
     for number, row in enumerate(rows):
-        (tmp_path / "products" / row.product_id / row.file_name).write_text(f"content {number}")
+        (tmp_path / "products" / row.product_id / str(row.file_name)).write_text(f"content {number}")
     steps: list[int] = []
     dataset = prepare_dataset(fetch_photos(rows, tmp_path), steps.append)
     assert steps == list(range(1, 33))
-    files = [(row.sku, (tmp_path / "products" / row.product_id / row.file_name).read_bytes()) for row in rows]
+    files = [
+        (row.sku, (tmp_path / "products" / row.product_id / str(row.file_name)).read_bytes()) for row in rows
+    ]
     expected = sorted((sku, hashlib.sha256(content).hexdigest()) for sku, content in files)
     found = [photo.product.sku for photo in dataset.photos]
     assert list(zip(found, dataset.sha256, strict=True)) == expected

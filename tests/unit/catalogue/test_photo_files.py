@@ -1,11 +1,16 @@
 """Which photos a job gets, and when it gets none."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.catalogues import catalogue
-from worker.catalogue.photo_files import CataloguePhoto, fetch_photos
+from tests.support.privileges import without_privileges
+from worker.catalogue.dataset import prepare_dataset
+from worker.catalogue.photo_files import CataloguePhoto, fetch_negatives, fetch_photos, split_catalogue
 from worker.errors import ErrorCode, JobError
 from worker.photos.unreadable import SkipReason
 
@@ -31,7 +36,7 @@ def test_ten_photos_of_two_products_are_enough(tmp_path: Path) -> None:
 def test_more_than_a_tenth_missing_is_the_wrong_mount(tmp_path: Path, missing: int, fails: bool) -> None:
     rows = catalogue(tmp_path, {"A": 10, "B": 10})
     for row in rows[:missing]:
-        (tmp_path / "products" / row.product_id / row.file_name).unlink()
+        (tmp_path / "products" / row.product_id / str(row.file_name)).unlink()
     if fails:
         code, message = code_of(tmp_path, rows)
         assert code == ErrorCode.STORAGE_INCOMPLETE
@@ -42,8 +47,67 @@ def test_more_than_a_tenth_missing_is_the_wrong_mount(tmp_path: Path, missing: i
         assert [photo.reason for photo in photo_set.skipped] == [SkipReason.MISSING] * missing
 
 
-@pytest.mark.parametrize("name", ["../A/0.jpg", "/etc/passwd", "..", "", "a\0b"])
+@pytest.mark.parametrize("name", ["../A/0.jpg", "/etc/passwd", "..", "", "a\0b", "a" * 256, "ä" * 128])
 def test_a_file_name_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
     rows = catalogue(tmp_path, {"A": 10, "B": 10})
     photo_set = fetch_photos([*rows, CataloguePhoto("B", "B", "The B", name)], tmp_path)
     assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNSAFE_NAME]
+
+
+@pytest.mark.parametrize("column", ["sku", "name", "file_name"])
+def test_a_null_costs_its_photo_and_not_the_job(tmp_path: Path, column: str) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    null: dict[str, Any] = {column: None}
+    rows[3] = replace(rows[3], **null)
+    photo_set = fetch_photos(rows, tmp_path)
+    [skipped] = photo_set.skipped
+    assert skipped.reason == SkipReason.INCOMPLETE_ROW
+    assert skipped.photo == f"products/A/{'NULL' if column == 'file_name' else '3.jpg'}"
+    assert len(photo_set.photos) == 19
+
+
+@pytest.mark.parametrize(("unreadable", "fails"), [(2, False), (3, True)])
+def test_a_photo_that_may_not_be_read_is_skipped_and_a_tenth_of_them_is_the_wrong_user(
+    tmp_path: Path, unreadable: int, fails: bool
+) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    for row in rows[:unreadable]:
+        (tmp_path / "products" / row.product_id / str(row.file_name)).chmod(0)
+
+    def skipped() -> list[SkipReason]:
+        dataset = prepare_dataset(fetch_photos(rows, tmp_path), lambda done: None)
+        return [photo.reason for photo in dataset.skipped]
+
+    if fails:
+        with pytest.raises(JobError, match="3 of 20 photo files") as raised:
+            without_privileges(skipped)
+        assert raised.value.code == ErrorCode.STORAGE_UNAVAILABLE
+    else:
+        assert without_privileges(skipped) == [SkipReason.UNREADABLE] * unreadable
+
+
+def test_a_folder_that_may_not_be_entered_is_skipped_photo_by_photo(tmp_path: Path) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10, "C": 1})
+    (tmp_path / "products" / "C").chmod(0)
+    try:
+        photo_set = without_privileges(lambda: fetch_photos(rows, tmp_path))
+    finally:
+        (tmp_path / "products" / "C").chmod(0o700)
+    assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNREADABLE]
+
+
+def test_a_negative_whose_name_is_no_text_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "negatives").mkdir()
+    for name in (b"good.jpg", b"b\xffd.jpg", b"l\nine.jpg"):
+        Path(os.fsdecode(bytes(tmp_path / "negatives") + b"/" + name)).write_bytes(b"x")
+    photo_set = fetch_negatives([], tmp_path)
+    assert [photo.name for photo in photo_set.photos] == ["negatives/good.jpg"]
+    assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNSAFE_NAME] * 2
+
+
+def test_ten_megabytes_of_unknown_negatives_make_a_short_message(tmp_path: Path) -> None:
+    unknown = [f"{number:010000}" for number in range(1000)]
+    with pytest.raises(JobError) as raised:
+        split_catalogue(catalogue(tmp_path, {"A": 1}), unknown)
+    assert raised.value.code == ErrorCode.INVALID_OPTIONS
+    assert len(raised.value.message) < 2000

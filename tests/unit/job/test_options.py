@@ -11,7 +11,7 @@ from worker.job.options import Promote, parse_options
 
 def test_options_come_as_json_has_them() -> None:
     sent = '{"profile": "quick", "promote": "never", "force": true, "negatives": ["A-1", "B-2"]}'
-    options = parse_options(json.loads(sent))
+    options = parse_options(sent)
     assert (options.promote, options.force, options.negatives) == (Promote.NEVER, True, ("A-1", "B-2"))
     assert options.model_dump(mode="json").items() >= json.loads(sent).items()
 
@@ -33,4 +33,4 @@ def test_options_come_as_json_has_them() -> None:
 )
 def test_an_option_of_another_type_is_refused_by_its_name(options: dict[str, Any], key: str) -> None:
     with pytest.raises(JobError, match=f"wrong: {key}:"):
-        parse_options(options)
+        parse_options(json.dumps(options))

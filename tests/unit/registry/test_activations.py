@@ -1,14 +1,12 @@
 """Going back from a model leads to the one that was active before it, and never in a circle."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from worker.registry.activations import Activation, before
 
 
 def history(*versions: str | None) -> list[Activation]:
-    return [Activation(version, None, "", "", datetime(2026, 1, 1, tzinfo=UTC)) for version in versions]
+    return [Activation(version, None, "", "", "2026-01-01T00:00:00Z") for version in versions]
 
 
 @pytest.mark.parametrize(
