@@ -97,21 +97,20 @@ def evaluate(
     groups: Labels,
     skus: Sequence[str],
     photos: npt.NDArray[np.int64],
-    trained_shares: Floats | None = None,
+    error_shares: Floats | None = None,
 ) -> Evaluation:
     """Compare the answers to n photos with their labels.
 
     `logits` float32 `[n, products]` are calibrated; `labels` and `groups` are `[n]`, and photos of a group were
     taken together. `skus` are in the order of the outputs; `photos` `[products]` counts those that trained each. Of
-    equal logits the first counts as the higher one, as in argmax. Shares have 4 digits. With `trained_shares` `[n]`,
-    the answers are those of models that lacked some groups of a photo's product, and the published one, of which the
-    figures are, is wrong in such a share of the cases where they are.
+    equal logits the first counts as the higher one, as in argmax. Shares have 4 digits. The figures are those of
+    the published model; where others answered, `error_shares` `[n]` says how likely it is wrong where they are.
     """
-    if trained_shares is None:
-        trained_shares = np.ones(len(labels), np.float32)
+    if error_shares is None:
+        error_shares = np.ones(len(labels), np.float32)
     predictions, confidence, rank = _answers(logits, labels)
     is_wrong = rank > 0
-    correct = 1 - is_wrong * trained_shares
+    correct = 1 - is_wrong * error_shares
     by_product = _by_product(labels, predictions, correct, skus, photos)
     if not len(labels):
         return Evaluation(Accuracy(None, None, None, None, None, 0, 0), by_product, ())
@@ -120,7 +119,7 @@ def evaluate(
     accuracy = Accuracy(
         top1=_rounded(correct.mean()),
         interval=_interval(float(correct.mean()), len(labels) / _design_effect(~is_wrong, groups)),
-        top3=_rounded((1 - (rank >= 3) * trained_shares).mean()),
+        top3=_rounded((1 - (rank >= 3) * error_shares).mean()),
         macro_recall=_rounded((np.bincount(product, weights=correct) / measured).mean()),
         calibration_error=_rounded(error),
         photos=len(labels),

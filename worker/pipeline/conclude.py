@@ -59,7 +59,7 @@ def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
     skus = [product.sku for product in dataset.products]
     counts = np.bincount(dataset.labels, minlength=len(skus))
     groups = candidate.trained.groups.of[measured.indices]
-    evaluation = evaluate(measured.logits, measured.labels, groups, skus, counts, measured.trained_shares)
+    evaluation = evaluate(measured.logits, measured.labels, groups, skus, counts, measured.error_shares)
     nearer = _nearer(candidate)
     results = [
         PhotoResult(photo.name, photo.product.sku, facts)

@@ -36,7 +36,7 @@ def log_loss(answers: OutOfFold) -> float:
     n examples allow that much confidence and no more (Platt, 1999); without it, a model that was never wrong would
     become certain of everything. A wrong prediction counts as right as often as `OutOfFold.expected` says.
     """
-    logits, labels, trained = answers.logits, answers.labels, answers.trained_shares
+    logits, labels, trained = answers.logits, answers.labels, answers.error_shares
     shifted = logits - logits.max(axis=1, keepdims=True)
     likelihoods = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     doubt = 1 / (len(labels) + 2)

@@ -12,7 +12,7 @@ from worker.training.calibration import fit_inverse_temperature
 from worker.training.feature_space import FeatureSpace
 from worker.training.folds import HELD_OUT_FOLD
 from worker.training.heads import HeadKind, affine
-from worker.training.learning_curve import trained_shares
+from worker.training.learning_curve import error_shares
 from worker.training.leave_group_out import GroupsOut, leave_groups_out
 from worker.training.moments import Moments
 from worker.training.out_of_distribution import PARTS, Score, score_parts
@@ -110,7 +110,7 @@ def _candidates(
 ) -> Iterator[_Candidate]:
     whitening = examples.space.whitening(examples.total, shrinkage)
     out = leave_groups_out(examples.space, whitening, examples.labels, groups, measured)
-    shares = trained_shares(examples.labels, groups)
+    shares = error_shares(examples.labels, groups)
     for kind in HeadKind:
         scale, shift = affine(kind, out.lengths)
         answers = OutOfFold(

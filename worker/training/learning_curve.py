@@ -10,11 +10,11 @@ import numpy as np
 from worker.arrays import Floats, Labels, Mask
 
 
-def trained_shares(labels: Labels, groups: Labels, left_out: Mask | None = None) -> Floats:
-    """The share of its product's groups that trained the model which was asked about a photo, float32 `[photos]`.
+def error_shares(labels: Labels, groups: Labels, left_out: Mask | None = None) -> Floats:
+    """Of a wrong answer to each photo: how likely the published model is wrong, too, float32 `[photos]`.
 
-    `labels` and `groups` are `[photos]`. That model lacked the photo's own group or, with `left_out`, bool
-    `[photos]`, every group with one of these photos.
+    `labels` and `groups` are `[photos]`. The model that answered lacked the photo's own group or, with `left_out`,
+    bool `[photos]`, every group with one of these photos. That is the share of the product's groups that trained it.
     """
     products = int(labels.max()) + 1
     groups_of = _groups_of(labels, groups, products)

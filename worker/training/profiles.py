@@ -20,6 +20,6 @@ class Recipe:
 
 RECIPES: Final = {
     Profile.QUICK: Recipe(views=2, epochs=0, features_share=0.9),
-    Profile.STANDARD: Recipe(views=5, epochs=6, features_share=0.4),
+    Profile.STANDARD: Recipe(views=3, epochs=4, features_share=0.4),
     Profile.THOROUGH: Recipe(views=8, epochs=15, features_share=0.3),
 }

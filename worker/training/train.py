@@ -17,7 +17,7 @@ from worker.training.budget import Budget
 from worker.training.choose_head import ChosenHead, choose_head
 from worker.training.folds import FOLDS, HELD_OUT_FOLD, assign_folds
 from worker.training.groups import Groups, group_photos
-from worker.training.learning_curve import trained_shares
+from worker.training.learning_curve import error_shares
 from worker.training.model import Model
 from worker.training.out_of_fold import OutOfFold
 from worker.training.tuning import Tuning
@@ -150,7 +150,7 @@ def _fine_tune_unless_worse(
         tried = tuning.run(Phase.TRIAL, trained_on, epochs, budget.left * TRIAL_COST / (1 + TRIAL_COST))
     if tried is None:
         return _head_alone(split, chosen, "there was no time to try fine-tuning")
-    shares = trained_shares(split.labels, split.groups.of, split.folds == HELD_OUT_FOLD)
+    shares = error_shares(split.labels, split.groups.of, split.folds == HELD_OUT_FOLD)
     trial = tuning.judge(split.labels, trained_on, known, head_alone, shares, negatives)
     outcome = (
         f"on {len(head_alone.indices)} photos held out, fine-tuned {trial.measured.top1:.1%}, "
@@ -162,14 +162,18 @@ def _fine_tune_unless_worse(
     tuned = tuning.run(Phase.TUNING, everything, tried.epochs, budget.left, warm_start)
     if tuned is None:
         return _head_alone(split, chosen, "there was no time to fine-tune after the trial")
-    measured = trial.measured
+    left = trial.share_of_errors(head_alone)
     return Trained(
         model=Model(trial.finished(tuning.fit_head(everything, split.labels)), tuned.tail),
         held_out_model=Model(trial.head, tried.tail),
         held_out_model_knows=known,
         held_out=split.held_out if warm_start is None else _unseen(split, warm_start),
-        measured=chosen.measured.updated_with(measured.expanded_to(known)),
-        rejection=choose_thresholds(trial.scores, measured.expected, trial.near, trial.far),
+        measured=chosen.measured.with_errors(left).updated_with(trial.measured.expanded_to(known)),
+        # Scores are in standard deviations of known photos' scores, so those of the head alone are like the trial's,
+        # which has few products to be wrong about.
+        rejection=choose_thresholds(
+            trial.scores, trial.measured.expected, np.concatenate([trial.near, chosen.near]), trial.far
+        ),
         groups=split.groups,
         method=f"fine-tuned, {tuned.epochs} epoch{'s' * (tuned.epochs != 1)}",
         reason=outcome,

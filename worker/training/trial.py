@@ -7,7 +7,7 @@ import numpy as np
 from worker.arrays import Floats, Indices, Labels
 from worker.evaluation.gate import SIGNIFICANCE, compare
 from worker.features.scratch import Scratch
-from worker.training.calibration import fit_temperature
+from worker.training.calibration import fit_inverse_temperature
 from worker.training.feature_space import FeatureSpace
 from worker.training.heads import HeadKind
 from worker.training.out_of_distribution import Score
@@ -16,6 +16,10 @@ from worker.training.scored_head import ScoredHead, fit_scored_head
 
 KIND, SHRINKAGE = HeadKind.SCALED_LDA, 0.3
 """Of the head on tuned features."""
+
+USUAL_SHARE_OF_ERRORS, DOUBT = 0.8, 10.0
+"""The share of a head's errors that fine-tuning leaves on photos of other days (measured: docs/performance.md), and how
+many errors of a trial weigh as much as that."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,12 @@ class Trial:
     def finished(self, head: ScoredHead) -> ScoredHead:
         """A head of the same kind, as it is published."""
         return head.calibrated(self.inverse_temperature).with_score(self.score)
+
+    def share_of_errors(self, head: OutOfFold) -> float:
+        """How many of the errors of `head`, which answered the same photos, are left after fine-tuning: as many as
+        usual, unless the photos are enough to show something else."""
+        wrong, wrong_before = ((~answers.correct).sum() for answers in (self.measured, head))
+        return float((wrong + DOUBT * USUAL_SHARE_OF_ERRORS) / (wrong_before + DOUBT))
 
     def is_good_enough(self, head: OutOfFold, groups: Labels) -> bool:
         """Whether it is not significantly worse than `head` on the same photos, whose groups are given.
@@ -62,17 +72,17 @@ def judge(
     features: Floats,
     indices: Indices,
     labels: Labels,
-    trained_shares: Floats,
+    error_shares: Floats,
     held_out_classes: Floats,
     negatives: Floats,
 ) -> Trial:
     """Judge a fine-tuned model by `features` float32 `[n, features]` of held-out photos at `indices`, with `labels`
-    and `trained_shares` as in `OutOfFold`.
+    and `error_shares` as in `OutOfFold`.
 
     `held_out_classes` are features of products that it does not know, `negatives` of other things.
     """
-    answers = OutOfFold(indices, head.head.logits(features), labels, trained_shares)
-    inverse_temperature = 1 / fit_temperature(answers)
+    answers = OutOfFold(indices, head.head.logits(features), labels, error_shares)
+    inverse_temperature = fit_inverse_temperature(answers)
     calibrated = head.calibrated(inverse_temperature)
     parts = calibrated.parts(features)
     score = Score.fitted(parts)

@@ -61,18 +61,18 @@ class Tuning:
         trained_on: Indices,
         known: Mask,
         head_alone: OutOfFold,
-        trained_shares: Floats,
+        error_shares: Floats,
         negatives: Extracted | None,
     ) -> Trial:
         """Judge what was trained last, on the photos at `trained_on` of the products in `known`: on the photos of
-        `head_alone`, on other products, and on negatives. `trained_shares` `[photos]` are as in `OutOfFold`."""
+        `head_alone`, on other products, and on negatives. `error_shares` `[photos]` are as in `OutOfFold`."""
         unknown = np.flatnonzero(~known[labels])
         return judge(
             self.fit_head(trained_on, (np.cumsum(known) - 1)[labels]),
             self.tuner.features(self.tail_inputs, head_alone.indices),
             head_alone.indices,
             head_alone.labels,
-            trained_shares[head_alone.indices],
+            error_shares[head_alone.indices],
             self.tuner.features(
                 self.tail_inputs, unknown[:: -(-len(unknown) // HELD_OUT_CLASSES_PHOTOS) or 1]
             ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from worker.training.learning_curve import trained_shares
+from worker.training.learning_curve import error_shares
 from worker.training.out_of_fold import OutOfFold
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2])
@@ -11,16 +11,16 @@ GROUPS = np.array([5, 5, 2, 3, 0, 1, 9])
 
 
 def test_without_a_photos_own_group_all_others_of_the_product_have_trained() -> None:
-    assert trained_shares(LABELS, GROUPS) == pytest.approx([2 / 3] * 4 + [1 / 2] * 2 + [0])
+    assert error_shares(LABELS, GROUPS) == pytest.approx([2 / 3] * 4 + [1 / 2] * 2 + [0])
 
 
 def test_without_several_groups_the_rest_has_trained() -> None:
     left_out = np.array([True, True, True, False, False, True, False])
-    assert trained_shares(LABELS, GROUPS, left_out) == pytest.approx([1 / 3] * 4 + [1 / 2] * 2 + [1])
+    assert error_shares(LABELS, GROUPS, left_out) == pytest.approx([1 / 3] * 4 + [1 / 2] * 2 + [1])
 
 
 def test_a_group_of_two_products_counts_for_both() -> None:
-    assert trained_shares(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2])) == pytest.approx([1 / 2] * 4)
+    assert error_shares(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2])) == pytest.approx([1 / 2] * 4)
 
 
 def test_the_published_model_is_expected_to_be_wrong_less_often() -> None:

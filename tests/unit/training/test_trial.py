@@ -75,3 +75,19 @@ def test_fine_tuning_is_taken_unless_it_is_significantly_worse(
     )
     groups = np.arange(40) // photos_a_group
     assert trial.is_good_enough(answers(np.arange(head)), groups) == expected
+
+
+@pytest.mark.parametrize(
+    ("tuned", "head", "expected"),
+    [
+        (range(40), range(40), 0.8),
+        (range(40), range(20), 8 / 30),
+        (range(20), range(20), 28 / 30),
+        (range(30), range(40), 18 / 10),
+    ],
+)
+def test_few_photos_change_little_of_how_many_errors_fine_tuning_usually_leaves(
+    tuned: range, head: range, expected: float
+) -> None:
+    trial = Trial(**(vars(tried()[0]) | {"measured": answers(np.array(tuned))}))
+    assert trial.share_of_errors(answers(np.array(head))) == pytest.approx(expected)
