@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     STORAGE_INCOMPLETE = "storage_incomplete"
     STORAGE_FULL = "storage_full"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    OUTPUT_INCOMPLETE = "output_incomplete"
     INVALID_OPTIONS = "invalid_options"
     TIME_BUDGET_TOO_SHORT = "time_budget_too_short"
     BASE_WEIGHTS_UNAVAILABLE = "base_weights_unavailable"
@@ -60,6 +61,11 @@ CAUSES: dict[ErrorCode, Cause] = {
         True,
         "a folder or file could not be read or written",
         "check the mounts and permissions of STORAGE_PATH and OUTPUT_PATH",
+    ),
+    ErrorCode.OUTPUT_INCOMPLETE: Cause(
+        True,
+        "the active model is not whole in OUTPUT_PATH, so no other model may take its place",
+        "mount or restore the folder that the message names, activate another model, or run `worker models adopt`",
     ),
     ErrorCode.INVALID_OPTIONS: Cause(
         False,

@@ -12,6 +12,8 @@ class Event(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     DATABASE_LOST = "database_lost"
     DATABASE_BACK = "database_back"
+    OUTPUT_INCOMPLETE = "output_incomplete"
+    OUTPUT_COMPLETE = "output_complete"
     LISTENING = "listening"
     LISTEN_LOST = "listen_lost"
     MIGRATION_APPLIED = "migration_applied"

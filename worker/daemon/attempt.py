@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
@@ -13,7 +14,7 @@ from worker.daemon.last_write import LastWrite
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.supervision import Interrupted, Supervision, supervised
 from worker.database.connection import Database
-from worker.errors import JobError, code_of
+from worker.errors import ErrorCode, JobError, code_of
 from worker.events import Event
 from worker.job.job import ActiveModel, Job
 from worker.job.options import parse_options
@@ -22,6 +23,7 @@ from worker.job.progress import PERCENTAGES, Stage
 from worker.queue.jobs import CancelRequested, Claim, JobQueue, LeaseLost, Progress
 from worker.queue.lease import Lease
 from worker.registry.folder import VersionFolder, discard, reserve
+from worker.registry.live import OutputIncomplete, require_live
 from worker.registry.models import active
 from worker.settings import Settings
 
@@ -53,6 +55,10 @@ class Attempt:
         return self.lease.claim
 
     @property
+    def models(self) -> Path:
+        return self.settings.output_path.absolute()
+
+    @property
     def last_write(self) -> LastWrite:
         return LastWrite(self.database, self.queue, self.lease, self.log)
 
@@ -78,6 +84,8 @@ class Attempt:
             return False
         try:
             ended = await self._work(folder, job, keeping, shutdown)
+        except OutputIncomplete as error:
+            ended = Failed(ErrorCode.OUTPUT_INCOMPLETE, str(error))
         except CancelRequested:
             await self.last_write.cancel()
             return False
@@ -92,11 +100,10 @@ class Attempt:
 
     def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
-        models = self.settings.output_path.absolute()
         try:
-            folder = reserve(models, self.claim.started_at, self.claim.name)
+            folder = reserve(self.models, self.claim.started_at, self.claim.name)
         except OSError as error:
-            message = f"No model can be written below OUTPUT_PATH {models}: {error.strerror}."
+            message = f"No model can be written below OUTPUT_PATH {self.models}: {error.strerror}."
             raise JobError(code_of(error), message) from error
         job = Job(
             job_id=str(self.claim.job_id),
@@ -117,14 +124,19 @@ class Attempt:
     async def _work(
         self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
     ) -> Ended:
+        """Raises OutputIncomplete where the files of the active model are lost, before or meanwhile."""
         while True:
             model = await self.last_write.write(active)
+            await asyncio.to_thread(require_live, self.models, model)
             job = replace(job, active=self._active_model(model and model.version))
             async with supervised(
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
             ) as supervision:
                 try:
-                    return await self._see_through(folder, supervision)
+                    ended = await self._see_through(folder, supervision)
+                    if isinstance(ended, Failed) and ended.code is ErrorCode.STORAGE_UNAVAILABLE:
+                        await asyncio.to_thread(require_live, self.models, model)
+                    return ended
                 except ActiveModelChanged:
                     # There was nothing to train, but the model with the same photos is no longer active.
                     job = replace(job, options=job.options.model_copy(update={"force": True}))
@@ -142,7 +154,7 @@ class Attempt:
         return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
 
     def _active_model(self, version: str | None) -> ActiveModel | None:
-        return ActiveModel(version, self.settings.output_path.absolute() / version) if version else None
+        return ActiveModel(version, self.models / version) if version else None
 
     async def _publish(self, folder: VersionFolder, trained: TrainedModel, *, is_final: bool) -> Ended:
         if is_final:
@@ -164,7 +176,7 @@ class Attempt:
 
     async def _keep_active(self, version: str) -> Completed:
         async def write() -> None:
-            await keep_active(self.database, self.queue, self.claim, version)
+            await keep_active(self.database, self.queue, self.claim, self.models, version)
 
         try:
             await self.last_write.until_written(write)

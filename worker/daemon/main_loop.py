@@ -16,6 +16,7 @@ import structlog
 from worker.daemon.attempt import Attempt
 from worker.daemon.child_process import Children
 from worker.daemon.health import keep_touching
+from worker.daemon.output import Output
 from worker.daemon.shutdown import Shutdown
 from worker.database.connection import OUTAGE, Database
 from worker.database.migrate import refuse_pending
@@ -25,6 +26,7 @@ from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.retry import RECONNECT
 from worker.queue.wakeup import Wakeup
+from worker.registry.live import OutputIncomplete
 from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
 from worker.registry.prune import pruned, put_back
@@ -44,18 +46,24 @@ class Daemon:
         self.database = database
         self.children = children
         self.models = settings.output_path.absolute()
+        self.output = Output(self.models)
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
         self._has_begun = False
 
     async def begin(self) -> None:
-        """On the first call: raise UserError unless every migration is applied, and remove orphans."""
+        """Raise OutputIncomplete where the active model is not whole.
+
+        On the first call also: raise UserError unless every migration is applied, and remove orphans.
+        """
         if not self._has_begun:
             # Logs an outage of Postgres, which the connection of `refuse_pending` would not.
             async with self.database.transaction():
                 pass
             await asyncio.to_thread(refuse_pending, self.settings.database_url)
+        await self.output.require(self.database)
+        if not self._has_begun:
             await self._remove_orphans()
             self._has_begun = True
 
@@ -87,7 +95,10 @@ class Daemon:
             log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
-        """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due."""
+        """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due.
+
+        Raises UserError; with `until_idle` also where the active model is not whole, which is waited for otherwise.
+        """
         failures = 0
         while not self.shutdown.asked.is_set():
             self.wakeup.event.clear()
@@ -97,8 +108,12 @@ class Daemon:
                     if until_idle:
                         return
                     await self._pause(await self._seconds_to_sleep())
+                else:
+                    self.output.read_again()
                 failures = 0
-            except OUTAGE:
+            except (*OUTAGE, OutputIncomplete) as error:
+                if until_idle and isinstance(error, OutputIncomplete):
+                    raise UserError(f"{error} No job was claimed.") from None
                 failures += 1
                 await self._pause(RECONNECT.seconds(failures))
 
@@ -145,7 +160,7 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
             async with asyncio.TaskGroup() as group:
                 background = (
                     group.create_task(daemon.wakeup.listen()),
-                    group.create_task(keep_touching(settings.health_file)),
+                    group.create_task(keep_touching(settings.health_file, lambda: not daemon.output.fault)),
                 )
                 await daemon.work(until_idle=until_idle)
                 for task in background:
@@ -164,6 +179,8 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
                 return completed
             async with daemon.database.transaction() as connection:
                 state = await daemon.queue.look(connection, job_id)
+        except OutputIncomplete as error:
+            raise UserError(f"{error} Job {job_id} was not claimed.") from None
         except OUTAGE as error:
             raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
     if state is None:

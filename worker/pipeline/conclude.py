@@ -23,6 +23,7 @@ from worker.pipeline.compare import Incomparable, compare_published
 from worker.pipeline.fingerprint import recipe
 from worker.pipeline.pipeline import Candidate
 from worker.pipeline.version_files import write_version
+from worker.pipeline.whole import require_whole
 from worker.report.description import ModelDescription, Picture
 
 MISTAKES: Final = 12
@@ -33,7 +34,7 @@ CHUNK: Final = 512
 def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
     """Compare with the model that is active, decide, and write report and description; may be called again.
 
-    Raises OSError when the disk fails.
+    Raises JobError `output_incomplete` where the active model is damaged, OSError when the disk fails.
     """
     with candidate.tracker.stage(Stage.DEPLOY, "Measuring the model"):
         evaluation, results = _measure(candidate)
@@ -76,6 +77,8 @@ def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
 def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
+    if active:
+        require_whole(active)
     try:
         if active and trained.held_out_model:
             comparison = compare_published(

@@ -37,6 +37,7 @@ from worker.pipeline.fingerprint import fingerprint
 from worker.pipeline.tracker import ProgressTracker, Record
 from worker.pipeline.unchanged import is_unchanged
 from worker.pipeline.version_files import write_held_out
+from worker.pipeline.whole import require_whole
 from worker.training.budget import Budget, plan_views
 from worker.training.profiles import RECIPES
 from worker.training.train import Trained, train
@@ -92,6 +93,7 @@ def train_model(
         backbone, reason = _build(job, notify)
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
+            require_whole(job.active)
             return Unchanged(job.active.version)
 
     with tracker.stage(Stage.TRAIN, f"Looking at {len(dataset.photos)} photos"):

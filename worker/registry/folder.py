@@ -36,7 +36,8 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
     while True:
         version = f"v{seconds}_{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"
         reserved, published = models / STAGING / version, models / version
-        reserved.parent.mkdir(parents=True, exist_ok=True)
+        # Never OUTPUT_PATH itself: while it is not mounted, it is not there.
+        reserved.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
             reserved.mkdir()
             # Checked only now: another worker publishes its version before it releases the reservation.
