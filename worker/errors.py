@@ -50,7 +50,7 @@ CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.STORAGE_INCOMPLETE: Cause(
         False,
         f"more than {MAX_MISSING_SHARE:.0%} of the photos' files are missing",
-        "check that STORAGE_PATH is the backend's own storage, mounted and complete",
+        "check that STORAGE_PATH is the folder that the backend writes to, with all its files",
     ),
     ErrorCode.STORAGE_FULL: Cause(
         False,
@@ -59,7 +59,7 @@ CAUSES: dict[ErrorCode, Cause] = {
     ),
     ErrorCode.STORAGE_UNAVAILABLE: Cause(
         True,
-        "a folder or file could not be read or written",
+        "a folder or file could not be read or written, or STORAGE_PATH is missing or empty",
         "check the mounts and permissions of STORAGE_PATH and OUTPUT_PATH",
     ),
     ErrorCode.OUTPUT_INCOMPLETE: Cause(

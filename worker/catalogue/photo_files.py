@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from worker.catalogue.storage import PRODUCTS, fault_of
 from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 from worker.photos.unreadable import SkipReason
@@ -65,16 +66,23 @@ class PhotoSet:
     min_products: int = MIN_PRODUCTS
 
     def require_usable(self) -> None:
-        """Raise JobError `storage_incomplete` when more than MAX_MISSING_SHARE of the files are missing,
-        `insufficient_photos` when training needs more photos or products than are left."""
+        """Raise JobError `storage_unavailable` when the storage itself cannot be reached, `storage_incomplete` when
+        more than MAX_MISSING_SHARE of the files are missing, `insufficient_photos` when training needs more photos or
+        products than are left."""
+        if self.skipped and (fault := fault_of(self.storage)):
+            raise JobError(
+                ErrorCode.STORAGE_UNAVAILABLE,
+                f"The photos below STORAGE_PATH {self.storage} cannot be reached: {fault}. Is it mounted, and may the "
+                "worker read it?",
+            )
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
         if len(missing) > MAX_MISSING_SHARE * total:
             named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
             raise JobError(
                 ErrorCode.STORAGE_INCOMPLETE,
-                f"{len(missing)} of {total} photo files are missing below {self.storage}: {named}. Most likely "
-                f"STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {named}. The "
+                "folder is there: is it the one that the backend writes to, and are all its files in it?",
             )
         products = len({photo.product for photo in self.photos})
         if len(self.photos) < self.min_photos or products < self.min_products:
@@ -138,7 +146,7 @@ def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
     for row in catalogue:
-        relative = PurePosixPath("products", row.product_id, row.file_name)
+        relative = PurePosixPath(PRODUCTS, row.product_id, row.file_name)
         path = storage / relative
         if row.file_name in ("", ".", "..") or "/" in row.file_name or "\0" in row.file_name:
             skipped.append(SkippedPhoto(str(relative), SkipReason.UNSAFE_NAME))
