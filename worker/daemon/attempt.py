@@ -29,6 +29,8 @@ from worker.settings import Settings
 
 # Number of decisions about one model before it is published without activation, for people to decide.
 MOST_DECISIONS = 5
+# Largest number of lost products in a log line.
+NAMED_PRODUCTS = 20
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,12 @@ class Attempt:
 
     def _log_published(self, folder: VersionFolder, trained: TrainedModel) -> None:
         promotion = trained.promotion
-        fields = {"version": folder.version, "active": promotion.active_version, "reason": promotion.reason}
+        fields = {
+            "version": folder.version,
+            "active": promotion.active_version,
+            "reason": promotion.reason,
+            "products_lost": promotion.products_lost[:NAMED_PRODUCTS],
+        }
         self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.published))
         if promotion.activate:
             self.log.info(Event.MODEL_ACTIVATED, **fields)

@@ -29,7 +29,7 @@ class Output:
         """
         async with database.transaction() as connection:
             model, known = await active(connection), await knows_folders(connection)
-        version = model and model.version
+        version = model.version if model else None
         try:
             # In a thread, because a network's file system may keep it waiting.
             await asyncio.to_thread(

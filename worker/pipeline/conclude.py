@@ -21,6 +21,7 @@ from worker.photos.thumbnails import thumbnail
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
 from worker.pipeline.fingerprint import recipe
+from worker.pipeline.lost import lost_products
 from worker.pipeline.pipeline import Candidate
 from worker.pipeline.version_files import write_version
 from worker.pipeline.whole import require_whole
@@ -38,9 +39,11 @@ def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
     """
     with candidate.tracker.stage(Stage.DEPLOY, "Measuring the model"):
         evaluation, results = _measure(candidate)
-        names = {product.sku: product.name for product in candidate.extracted.dataset.products}
-        advice = advise(results, candidate.trained.groups.copies, evaluation, names)
-        promotion = _decide(candidate, active)
+        names = {product.sku: product.name for product in candidate.listed}
+        usable = candidate.extracted.dataset.products
+        lost = lost_products(candidate.listed, usable, candidate.skipped, active)
+        advice = advise(results, candidate.trained.groups.copies, evaluation, names, lost)
+        promotion = _decide(candidate, active, tuple(product.sku for product in lost))
         model = _describe(candidate, evaluation, advice, promotion, results)
         write_version(model, candidate.job.folder)
     return TrainedModel(
@@ -74,7 +77,7 @@ def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
     return evaluation, results
 
 
-def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
+def _decide(candidate: Candidate, active: ActiveModel | None, lost: tuple[str, ...]) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
     if active:
@@ -98,6 +101,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
         tolerance=job.promote_tolerance,
         active_version=active.version if active else None,
         incomparable=incomparable,
+        lost=lost,
     )
 
 

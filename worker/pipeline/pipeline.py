@@ -17,6 +17,7 @@ from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
     CataloguePhoto,
     PhotoSet,
+    Product,
     SkippedPhoto,
     fetch_negatives,
     fetch_photos,
@@ -52,11 +53,15 @@ CURRENT_STAGES = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model whose weights are in the job's folder, and what each stage left of it in memory."""
+    """A trained model whose weights are in the job's folder, and what each stage left of it in memory.
+
+    `listed` are the products that it was to know: those with rows of photos, readable or not.
+    """
 
     job: Job
     backbone: Backbone
     backbone_reason: str
+    listed: tuple[Product, ...]
     extracted: Extracted
     negatives: int
     skipped: tuple[SkippedPhoto, ...]
@@ -83,6 +88,7 @@ def train_model(
     with tracker.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
         products, others = split_catalogue(read_catalogue(), options.negatives)
         photo_set, negative_set = fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
+        listed = tuple(dict.fromkeys(Product(row.product_id, row.sku, row.name) for row in products))
         found = len(photo_set.photos) + len(negative_set.photos)
         tracker.expect(job_seconds(found, recipe.views, epochs))
 
@@ -127,7 +133,19 @@ def train_model(
     took = timedelta(seconds=time.monotonic() - clock)
     used = len(other.dataset.photos) if other else 0
     return Candidate(
-        job, backbone, reason, extracted, used, skipped, trained, views, made_of, record, tracker, took
+        job,
+        backbone,
+        reason,
+        listed,
+        extracted,
+        used,
+        skipped,
+        trained,
+        views,
+        made_of,
+        record,
+        tracker,
+        took,
     )
 
 

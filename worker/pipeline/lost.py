@@ -1,0 +1,42 @@
+"""Products that the active model knows and the new one cannot: they have photos, of which none can be read."""
+
+import json
+from collections.abc import Iterable
+
+from worker.catalogue.photo_files import Product, SkippedPhoto
+from worker.catalogue.storage import PRODUCTS
+from worker.evaluation.advice import LostProduct
+from worker.job.job import ActiveModel
+from worker.registry.folder import METADATA
+
+
+def lost_products(
+    listed: Iterable[Product],
+    usable: Iterable[Product],
+    skipped: Iterable[SkippedPhoto],
+    active: ActiveModel | None,
+) -> tuple[LostProduct, ...]:
+    """Those of `listed`, the active products with rows of photos, that are not in `usable`, in the order of SKUs.
+
+    A product that the active model does not know is not lost: nobody has recognised it so far.
+    """
+    known = _labels(active) - {product.sku for product in usable}
+    missing = {product.sku: product for product in listed if product.sku in known}
+    photos = [photo.photo for photo in skipped]
+    return tuple(
+        LostProduct(
+            sku, tuple(photo for photo in photos if photo.startswith(f"{PRODUCTS}/{product.product_id}/"))
+        )
+        for sku, product in sorted(missing.items())
+    )
+
+
+def _labels(active: ActiveModel | None) -> set[str]:
+    """The SKUs that the active model tells apart; none where it is another program's."""
+    if active is None:
+        return set()
+    try:
+        metadata = json.loads((active.folder / METADATA).read_bytes())
+        return {str(label) for label in metadata["labels"]} if metadata["label_scheme"] == "sku" else set()
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
