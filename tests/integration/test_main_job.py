@@ -32,10 +32,12 @@ def run(shop: Shop, *arguments: str, status: int = 0, **settings: str) -> list[d
     return events(log)
 
 
-def test_a_row_becomes_a_model(shop: Shop) -> None:
+def test_a_row_becomes_a_model(shop: Shop, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
     job_id = shop.insert_job({"epochs": 3})
     seen = []
-    process = shop.worker("run", "--until-idle", LEASE_SECONDS="15")
+    process = shop.worker("run", "--until-idle", LEASE_SECONDS="15", TMPDIR=str(temporary))
     while process.poll() is None:
         job = shop.job(job_id)
         seen.append((job["ProgressPercentage"], job["LeasedUntil"], job["EstimatedCompletionAt"]))
@@ -65,6 +67,7 @@ def test_a_row_becomes_a_model(shop: Shop) -> None:
 
     assert_whole(shop.models / model["Version"], accuracy)
     assert_sequence(log)
+    assert list(temporary.iterdir()) == [], "TensorFlow writes code there as it fine-tunes"
 
 
 def assert_whole(folder: Path, accuracy: dict[str, Any]) -> None:

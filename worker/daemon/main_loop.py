@@ -18,7 +18,7 @@ from worker.daemon.child_process import Children
 from worker.daemon.health import keep_touching
 from worker.daemon.output import Output
 from worker.daemon.shutdown import Shutdown
-from worker.database.connection import OUTAGE, Database
+from worker.database.connection import OUTAGE, Database, database_time
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
@@ -76,6 +76,7 @@ class Daemon:
                     await put_back(connection, self.models)
                 orphans = await remove_orphans(
                     self.models,
+                    await database_time(connection),
                     is_held=lambda name: self.queue.is_held(connection, name),
                     is_registered=lambda version: is_registered(connection, version),
                     ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
@@ -126,9 +127,13 @@ class Daemon:
         async with self.database.transaction() as connection:
             rescued = await self.queue.rescue(connection)
             claim = await self.queue.claim(connection, job_id)
+            now = await database_time(connection) if rescued else None
         for lost in rescued:
             log.warning(Event.JOB_RESCUED, **asdict(lost) | {"job_id": str(lost.job_id)})
-            self._log_removed(remove_staged(self.models, lost.name))
+        if now:
+            self._log_removed(
+                [path for lost in rescued for path in remove_staged(self.models, lost.name, now)]
+            )
         if claim is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)

@@ -97,6 +97,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def release(reserved: Path, now: datetime) -> None:
+    """Release the reservation of a dead worker, unless a folder is in it, or its second is not over.
+
+    Until then another worker could reserve the version, and the dead one, should it return, damage that one's model. By
+    the database's clock, `now`, no job is claimed in a second that is over.
+    """
+    with contextlib.suppress(ValueError):
+        if int(reserved.name[1:].partition("_")[0]) < int(now.timestamp()):
+            _give_up(reserved)
+
+
 def _give_up(reserved: Path) -> None:
     # Not empty: another worker has reserved it. Absent: another worker's start has removed it.
     with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ VERSION = "v1_20260101"
 OURS, THEIRS = ({"top1": 0.9, "by_product": [], "by_product_left_out": 0}, {"accuracy": 0.9})
 
 
-def row(metrics: dict[str, object] | None = None, path: str = f"models/{VERSION}") -> Active:
+def row(metrics: Mapping[str, object] | None = None, path: str = f"models/{VERSION}") -> Active:
     return Active(VERSION, path, json.dumps(OURS if metrics is None else metrics))
 
 
@@ -50,7 +50,7 @@ Damage = Callable[[Path], object]
     ],
 )
 def test_a_model_that_is_not_whole_is_named_whoever_published_it(
-    tmp_path: Path, damage: Damage, says: str, metrics: dict[str, object]
+    tmp_path: Path, damage: Damage, says: str, metrics: Mapping[str, object]
 ) -> None:
     damage(write_folder(tmp_path / "models" / VERSION))
     with pytest.raises(OutputIncomplete, match=says) as raised:
