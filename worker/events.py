@@ -28,6 +28,7 @@ class Event(StrEnum):
     PHOTO_SKIPPED = "photo_skipped"
     BACKBONE_READY = "backbone_ready"
     BACKBONE_UNUSABLE = "backbone_unusable"
+    CACHE_UNUSABLE = "cache_unusable"
     CHILD_STARTED = "child_started"
     CHILD_OUTPUT = "child_output"
     CHILD_DIED = "child_died"

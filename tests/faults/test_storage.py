@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,22 +10,11 @@ import pytest
 
 from tests.faults.backend import stands_still, status
 from tests.faults.workers import Workers
+from tests.support.disks import AS_ROOT, mounted
 from tests.support.registered import activate, publish
 from tests.support.shop import Shop
 from tests.support.waiting import DEADLINE
 from worker.events import Event
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-
-
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def run(shop: Shop, **settings: str) -> list[str]:
@@ -80,6 +66,24 @@ def test_storage_that_is_unmounted_in_mid_job_is_waited_for(shop: Shop, workers:
     assert f"there is no folder {shop.storage}" in said["error_message"]
     elsewhere.rename(shop.storage)
     assert status(shop, job_id, "Completed", "Failed")["Status"] == "Completed"
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_no_job(
+    shop: Shop, workers: Workers, cache: Path
+) -> None:
+    """The child takes what is converted already in place of converting it, which takes a while."""
+    job_id = shop.insert_job({"profile": "quick"})
+    file = shop.models.with_name("file")
+    file.touch()
+    worker = workers.run_until_idle(
+        TRAINING="real", CACHE_PATH=str(file / "cache"), CONVERTED=str(cache), TMPDIR=str(shop.models.parent)
+    )
+    job = shop.job(job_id)
+    assert (job["Status"], job["AttemptCount"]) == ("Completed", 1), job["ErrorMessage"]
+    said = [event for event in worker.events() if event["event"] == Event.CACHE_UNUSABLE]
+    assert [each["level"] for each in said if "job_id" in each] == ["warning"]
+    assert all(str(file) in each["reason"] for each in said)
+    assert not list(shop.models.parent.glob("training-worker-*"))
 
 
 def test_a_training_that_takes_too_much_memory_is_stopped_and_the_worker_lives_on(shop: Shop) -> None:

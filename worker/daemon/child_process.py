@@ -29,6 +29,7 @@ from worker.daemon.temporary import TemporaryFolder
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.job.job import Job
+from worker.job.progress import CacheUnusable
 
 # In bytes; the advice in one message may name every photo of a shop.
 LINE_LIMIT = 1 << 24
@@ -166,14 +167,18 @@ class Children:
         child = await self._start(STANDBY if self.stand_by else PREPARE)
         stays = False
         try:
-            message = await anext(aiter(child.messages()), None)
-            if isinstance(message, Ready):
-                self.log.info(Event.BACKBONE_READY, seconds=message.seconds, stands_by=self.stand_by)
-                if self.stand_by:
-                    self._standby, stays = child, True
-            elif isinstance(message, Failed):
-                fields = {"error_code": message.code, "error_message": message.message}
-                self.log.warning(Event.BACKBONE_UNUSABLE, **fields)
+            async for message in child.messages():
+                if isinstance(message, CacheUnusable):
+                    self.log.warning(Event.CACHE_UNUSABLE, reason=message.reason)
+                elif isinstance(message, Ready):
+                    self.log.info(Event.BACKBONE_READY, seconds=message.seconds, stands_by=self.stand_by)
+                    if self.stand_by:
+                        self._standby, stays = child, True
+                    return
+                elif isinstance(message, Failed):
+                    fields = {"error_code": message.code, "error_message": message.message}
+                    self.log.warning(Event.BACKBONE_UNUSABLE, **fields)
+                    return
         finally:
             if not stays:
                 await child.end()

@@ -92,6 +92,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None, lost: tuple[str, .
                 trained.held_out,
                 candidate.backbone,
                 job.cache,
+                candidate.record.cache_failed,
             )
     except Incomparable as error:
         incomparable = str(error)

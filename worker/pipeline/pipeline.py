@@ -11,8 +11,7 @@ from threading import Thread
 import numpy as np
 
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
-from worker.backbone.choose import choose_backbone
+from worker.backbone.usable import usable_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
     CataloguePhoto,
@@ -96,7 +95,7 @@ def train_model(
         dataset, negatives = _read_photos(photo_set, negative_set, tracker)
 
     with tracker.stage(Stage.BUILD_MODEL, "Building the model"):
-        backbone, reason = _build(job, notify)
+        backbone, reason = _build(job, record)
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
             require_whole(job.active)
@@ -112,6 +111,8 @@ def train_model(
         tracker.expect(job_seconds(len(dataset.photos), views, epochs))
         extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
         store.prune()
+        if store.fault:
+            record.cache_failed(store.fault)
         skipped = _notify_skipped(extracted.dataset, other.dataset if other else negatives, notify)
         trained = train(
             extracted,
@@ -149,12 +150,12 @@ def train_model(
     )
 
 
-def _build(job: Job, notify: Notify) -> tuple[Backbone, str]:
+def _build(job: Job, record: Record) -> tuple[Backbone, str]:
     """The backbone, and why it was chosen."""
-    chosen = choose_backbone(job.backbone, job.base_weights, active_backbone(job.active), job.cache)
-    backbone = cached_backbone(chosen.weights, job.cache)
-    notify(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, chosen.reason))
-    return backbone, chosen.reason
+    before = active_backbone(job.active)
+    backbone, reason = usable_backbone(job.backbone, job.base_weights, before, job.cache, record.cache_failed)
+    record(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, reason))
+    return backbone, reason
 
 
 def _import_tensorflow_meanwhile() -> None:
