@@ -57,11 +57,15 @@ class SkippedPhoto:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """The photos of a job in the catalogue's order, and the skipped ones."""
+    """The photos of a job in the catalogue's order, and the skipped ones.
+
+    `listed` are the products of all of them: of some, no photo may be usable.
+    """
 
     storage: Path
     photos: tuple[Photo, ...]
     skipped: tuple[SkippedPhoto, ...]
+    listed: frozenset[Product] = frozenset()
     min_photos: int = MIN_PHOTOS
     min_products: int = MIN_PRODUCTS
 
@@ -154,4 +158,5 @@ def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
             photos.append(Photo(path, str(relative), Product(row.product_id, row.sku, row.name)))
         else:
             skipped.append(SkippedPhoto(str(relative), SkipReason.MISSING))
-    return PhotoSet(storage, tuple(photos), tuple(skipped))
+    listed = frozenset(Product(row.product_id, row.sku, row.name) for row in catalogue)
+    return PhotoSet(storage, tuple(photos), tuple(skipped), listed)

@@ -144,9 +144,8 @@ def _products_lost(lost: Sequence[LostProduct], names: Mapping[str, str]) -> lis
         return []
     skus = tuple(product.sku for product in lost)
     message = (
-        f"No photo of {_listed([_product(sku, names) for sku in skus])} can be read, and the active model knows "
-        f"{'it' if len(skus) == 1 else 'them'}: put the photos back into the storage, or deactivate what you no longer "
-        "sell."
+        f"No photo of {_listed([_product(sku, names) for sku in skus])} can be read, which the active model knows: put "
+        "the photos back into the storage, or deactivate what you no longer sell."
     )
     photos = tuple(photo for product in lost for photo in product.photos)
     return [Advice(AdviceKind.PRODUCTS_LOST, message, skus, photos[:LISTED])]

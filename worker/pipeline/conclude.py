@@ -39,9 +39,8 @@ def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
     """
     with candidate.tracker.stage(Stage.DEPLOY, "Measuring the model"):
         evaluation, results = _measure(candidate)
-        names = {product.sku: product.name for product in candidate.listed}
-        usable = candidate.extracted.dataset.products
-        lost = lost_products(candidate.listed, usable, candidate.skipped, active)
+        lost = lost_products(candidate.extracted.dataset, active)
+        names = {product.sku: product.name for product in candidate.extracted.dataset.photo_set.listed}
         advice = advise(results, candidate.trained.groups.copies, evaluation, names, lost)
         promotion = _decide(candidate, active, tuple(product.sku for product in lost))
         model = _describe(candidate, evaluation, advice, promotion, results)

@@ -1,28 +1,22 @@
 """Products that the active model knows and the new one cannot: they have photos, of which none can be read."""
 
 import json
-from collections.abc import Iterable
 
-from worker.catalogue.photo_files import Product, SkippedPhoto
+from worker.catalogue.dataset import Dataset
 from worker.catalogue.storage import PRODUCTS
 from worker.evaluation.advice import LostProduct
 from worker.job.job import ActiveModel
 from worker.registry.folder import METADATA
 
 
-def lost_products(
-    listed: Iterable[Product],
-    usable: Iterable[Product],
-    skipped: Iterable[SkippedPhoto],
-    active: ActiveModel | None,
-) -> tuple[LostProduct, ...]:
-    """Those of `listed`, the active products with rows of photos, that are not in `usable`, in the order of SKUs.
+def lost_products(dataset: Dataset, active: ActiveModel | None) -> tuple[LostProduct, ...]:
+    """The products of the catalogue's photos none of which is left in `dataset`, in the order of SKUs.
 
     A product that the active model does not know is not lost: nobody has recognised it so far.
     """
-    known = _labels(active) - {product.sku for product in usable}
-    missing = {product.sku: product for product in listed if product.sku in known}
-    photos = [photo.photo for photo in skipped]
+    known = _labels(active) - {product.sku for product in dataset.products}
+    missing = {product.sku: product for product in dataset.photo_set.listed if product.sku in known}
+    photos = [photo.photo for photo in dataset.skipped]
     return tuple(
         LostProduct(
             sku, tuple(photo for photo in photos if photo.startswith(f"{PRODUCTS}/{product.product_id}/"))

@@ -16,7 +16,6 @@ from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
     CataloguePhoto,
     PhotoSet,
-    Product,
     SkippedPhoto,
     fetch_negatives,
     fetch_photos,
@@ -52,15 +51,11 @@ CURRENT_STAGES = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model whose weights are in the job's folder, and what each stage left of it in memory.
-
-    `listed` are the products that it was to know: those with rows of photos, readable or not.
-    """
+    """A trained model whose weights are in the job's folder, and what each stage left of it in memory."""
 
     job: Job
     backbone: Backbone
     backbone_reason: str
-    listed: tuple[Product, ...]
     extracted: Extracted
     negatives: int
     skipped: tuple[SkippedPhoto, ...]
@@ -87,7 +82,6 @@ def train_model(
     with tracker.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
         products, others = split_catalogue(read_catalogue(), options.negatives)
         photo_set, negative_set = fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
-        listed = tuple(dict.fromkeys(Product(row.product_id, row.sku, row.name) for row in products))
         found = len(photo_set.photos) + len(negative_set.photos)
         tracker.expect(job_seconds(found, recipe.views, epochs))
 
@@ -110,9 +104,7 @@ def train_model(
         views = plan_views(extractor, dataset, recipe.views, options.profile, budget)
         tracker.expect(job_seconds(len(dataset.photos), views, epochs))
         extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
-        store.prune()
-        if store.fault:
-            record.cache_failed(store.fault)
+        _prune(store, record)
         skipped = _notify_skipped(extracted.dataset, other.dataset if other else negatives, notify)
         trained = train(
             extracted,
@@ -134,19 +126,7 @@ def train_model(
     took = timedelta(seconds=time.monotonic() - clock)
     used = len(other.dataset.photos) if other else 0
     return Candidate(
-        job,
-        backbone,
-        reason,
-        listed,
-        extracted,
-        used,
-        skipped,
-        trained,
-        views,
-        made_of,
-        record,
-        tracker,
-        took,
+        job, backbone, reason, extracted, used, skipped, trained, views, made_of, record, tracker, took
     )
 
 
@@ -193,6 +173,12 @@ def _extract(
     other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
     notify(FeaturesReady(len(extracted.dataset.photos), photos * views, extracted.computed))
     return extracted, other
+
+
+def _prune(store: FeatureStore, record: Record) -> None:
+    store.prune()
+    if store.fault:
+        record.cache_failed(store.fault)
 
 
 def _notify_skipped(dataset: Dataset, negatives: Dataset, notify: Notify) -> tuple[SkippedPhoto, ...]:
