@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     STORAGE_INCOMPLETE = "storage_incomplete"
     STORAGE_FULL = "storage_full"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    OUTPUT_INCOMPLETE = "output_incomplete"
     INVALID_OPTIONS = "invalid_options"
     TIME_BUDGET_TOO_SHORT = "time_budget_too_short"
     BASE_WEIGHTS_UNAVAILABLE = "base_weights_unavailable"
@@ -51,7 +52,7 @@ CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.STORAGE_INCOMPLETE: Cause(
         False,
         f"more than {MAX_MISSING_SHARE:.0%} of the photos' files are missing",
-        "check that STORAGE_PATH is the backend's own storage, mounted and complete",
+        "check that STORAGE_PATH is the folder that the backend writes to, with all its files",
     ),
     ErrorCode.STORAGE_FULL: Cause(
         False,
@@ -60,8 +61,13 @@ CAUSES: dict[ErrorCode, Cause] = {
     ),
     ErrorCode.STORAGE_UNAVAILABLE: Cause(
         True,
-        "a folder or file could not be read or written",
+        "a folder or file could not be read or written, or STORAGE_PATH is missing or empty",
         "check the mounts and permissions of STORAGE_PATH and OUTPUT_PATH",
+    ),
+    ErrorCode.OUTPUT_INCOMPLETE: Cause(
+        True,
+        "the active model is not whole in OUTPUT_PATH, so no other model may take its place",
+        "mount or restore the folder that the message names, activate another model, or run `worker models adopt`",
     ),
     ErrorCode.INVALID_OPTIONS: Cause(
         False,

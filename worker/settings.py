@@ -62,7 +62,7 @@ class HealthSettings(BaseSettings):
 
     health_file: Path = Field(
         Path("/tmp/worker-health"),
-        description="touched while the worker is alive; `worker health` looks at it",
+        description="touched while the worker is alive and can claim jobs; `worker health` looks at it",
     )
 
 

@@ -68,6 +68,11 @@ def staged(shop: Shop) -> list[str]:
     return [path.name for path in shop.models.glob(".staging/*/*")]
 
 
+def assert_clean(shop: Shop) -> None:
+    """Assert that nothing staged is left, not even a reservation."""
+    assert list(shop.models.glob(".staging/*")) == []
+
+
 def assert_published_once(shop: Shop, job: dict[str, Any]) -> None:
     """Assert that there is one model and one folder, both of this job, and that the folder is complete."""
     [model] = shop.models_in_database()

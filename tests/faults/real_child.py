@@ -1,6 +1,13 @@
-"""The worker's own training child, with faults."""
+"""The worker's own training child, with faults. With CONVERTED, a cache, it takes its backbone and converts none."""
+
+import os
+import shutil
+from pathlib import Path
 
 from tests.faults.fault import strike
+from tests.support.backbones import backbone_of
+from worker.backbone import cache
+from worker.backbone.weights import WeightsFile
 from worker.child.__main__ import main
 from worker.job.progress import Phase
 from worker.pipeline import pipeline, tracker
@@ -15,6 +22,17 @@ class FaultyTracker(tracker.ProgressTracker):
             strike(self._current.stage)
 
 
+def copy_converted(weights: WeightsFile, folder: Path) -> None:
+    setattr(cache, "_convert", convert)  # noqa: B010
+    made = backbone_of(weights.architecture.name, Path(os.environ["CONVERTED"])).folder
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+convert = cache._convert
+
+
 if __name__ == "__main__":
     setattr(pipeline, "ProgressTracker", FaultyTracker)  # noqa: B010
+    if "CONVERTED" in os.environ:
+        setattr(cache, "_convert", copy_converted)  # noqa: B010
     main()

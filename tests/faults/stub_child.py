@@ -11,7 +11,8 @@ import time
 
 from tests.faults.fault import strike
 from tests.faults.stub_model import stub_model
-from worker.child.messages import Finished, Message, decode_job, decode_reconsider, encode
+from worker.child.messages import Failed, Finished, Message, decode_job, decode_reconsider, encode
+from worker.errors import code_of
 from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
 from worker.job.progress import Advanced, Stage, StageFinished, StageStarted
@@ -44,7 +45,11 @@ def main() -> None:
         strike(stage)
         time.sleep(seconds / len(Stage))
         if stage is Stage.EXPORT:
-            write_files(job)
+            try:
+                write_files(job)
+            except OSError as error:
+                send(Failed(code_of(error), str(error)))
+                return
         send(StageFinished(stage, seconds / len(Stage)))
     send(conclude(job.active))
     for line in sys.stdin.buffer:

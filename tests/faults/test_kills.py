@@ -1,12 +1,14 @@
 """SIGKILL of the daemon or its child at every stage: the job completes once, or fails with the reason."""
 
 import os
+import signal
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from tests.faults.backend import (
+    assert_clean,
     assert_nothing_published,
     assert_published_once,
     commits_held,
@@ -21,6 +23,7 @@ from tests.faults.backend import (
 from tests.faults.workers import SHORT_LEASE, Worker, Workers
 from tests.support.shop import Shop
 from tests.support.waiting import DEADLINE, wait_until
+from worker.daemon.temporary import PREFIX
 from worker.events import Event
 from worker.job.progress import Stage
 
@@ -54,16 +57,29 @@ def test_a_killed_worker_is_found_out_and_another_does_its_job(
     assert_rescued(shop, job_id, first, pair[0])
 
 
-def test_a_killed_worker_is_found_out_by_one_that_starts_later(shop: Shop, workers: Workers) -> None:
+def test_a_killed_worker_is_found_out_by_one_that_starts_later_and_leaves_nothing_behind(
+    shop: Shop, workers: Workers, tmp_path: Path
+) -> None:
     job_id = insert_job(shop)
-    first = workers.start(STUB_SECONDS="0.1", FAULT="train:daemon:SIGKILL", LEASE_SECONDS=SHORT_LEASE)
+    (tmp_path / "tmp").mkdir()
+    first = workers.start(
+        STUB_SECONDS="0.1",
+        FAULT="train:daemon:SIGKILL",
+        LEASE_SECONDS=SHORT_LEASE,
+        TMPDIR=str(tmp_path / "tmp"),
+    )
     assert first.ended() == KILLED
     [left] = staged(shop)
+    [temporary] = tmp_path.glob(f"tmp/{PREFIX}*/*")
     # It looks again when the lease is over.
-    second = workers.start(POLL_SECONDS="3600")
+    second = workers.start(POLL_SECONDS="3600", TMPDIR=str(tmp_path / "tmp"))
     assert_rescued(shop, job_id, first, second)
     assert second.saw(Event.ORPHAN_REMOVED)["path"].endswith(left)
-    assert staged(shop) == []
+    assert_clean(shop)
+    assert not temporary.exists()
+    second.signal(signal.SIGTERM)
+    assert second.ended() == 0
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_worker_and_then_a_child_killed_while_tensorflow_trains_are_both_survived(

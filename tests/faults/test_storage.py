@@ -3,29 +3,18 @@
 import json
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.faults.backend import stands_still, status
+from tests.faults.workers import Workers
+from tests.support.disks import AS_ROOT, mounted
+from tests.support.registered import activate, publish
 from tests.support.shop import Shop
-from tests.support.waiting import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE
 from worker.events import Event
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-
-
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def run(shop: Shop, **settings: str) -> list[str]:
@@ -39,19 +28,17 @@ def run(shop: Shop, **settings: str) -> list[str]:
 @pytest.mark.parametrize("size", ["64k", "4300k"])
 def test_a_full_disk_fails_the_job_and_leaves_the_active_model_alone(shop: Shop, size: str) -> None:
     """One size is too small for the first weights file, the other for the files after it."""
-    with shop.connect() as connection:
-        connection.execute(
-            """INSERT INTO "ModelMetadata" VALUES (gen_random_uuid(), 'v1_20260101', now(), 'models/v1_20260101',
-            NULL, 1, 1, true, NULL, now(), now())"""
-        )
-    before = shop.models_in_database()
     job_id = shop.insert_job({"profile": "quick"})
     with mounted(shop.models, f"size={size}"):
+        publish(shop, "v1_20260101")
+        activate(shop, "v1_20260101")
+        before = shop.models_in_database()
         run(shop)
         job = shop.job(job_id)
         assert (job["Status"], job["ErrorCode"]) == ("Failed", "storage_full"), job["ErrorMessage"]
         assert job["AttemptCount"] == 1
-        assert list(shop.models.glob("v*")) == list(shop.models.glob(".staging/*")) == []
+        assert [path.name for path in shop.models.glob("v*")] == ["v1_20260101"]
+        assert list(shop.models.glob(".staging/*")) == []
     assert shop.models_in_database() == before
 
 
@@ -66,29 +53,37 @@ def test_a_read_only_output_is_tried_again_and_then_fails(shop: Shop) -> None:
     assert events.count(Event.JOB_RETRIED) == 2
 
 
-def test_storage_that_is_unmounted_in_mid_job_is_not_a_shop_with_few_photos(shop: Shop) -> None:
-    job_id = shop.insert_job()
-    process = shop.worker(
-        "run",
-        "--until-idle",
-        module="tests.faults.worker",
-        TRAINING="real",
-        FAULT="prepare_dataset:child:SIGSTOP",
-    )
-    assert process.stdout
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["event"] == Event.CHILD_STARTED:
-            child = event["child_pid"]
-        if event.get("stage") == "prepare_dataset":
-            break
-    wait_until(lambda: Path(f"/proc/{child}/stat").read_text().split()[2] == "T", "the child to stand still")
-    shop.storage.rename(shop.storage.with_name("elsewhere"))
+def test_storage_that_is_unmounted_in_mid_job_is_waited_for(shop: Shop, workers: Workers) -> None:
+    job_id = shop.insert_job({"profile": "quick"})
+    elsewhere = shop.storage.with_name("elsewhere")
+    settings = {"TRAINING": "real", "RETRY_SECONDS": "2"}
+    worker = workers.start(FAULT="prepare_dataset:child:SIGSTOP", FAULT_ONCE=f"{elsewhere}-once", **settings)
+    child = stands_still(worker)
+    shop.storage.rename(elsewhere)
     os.kill(child, signal.SIGCONT)
-    process.communicate(timeout=DEADLINE)
+    said = worker.saw(Event.JOB_RETRIED)
+    assert said["error_code"] == "storage_unavailable"
+    assert f"there is no folder {shop.storage}" in said["error_message"]
+    elsewhere.rename(shop.storage)
+    assert status(shop, job_id, "Completed", "Failed")["Status"] == "Completed"
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_no_job(
+    shop: Shop, workers: Workers, cache: Path
+) -> None:
+    """The child takes what is converted already in place of converting it, which takes a while."""
+    job_id = shop.insert_job({"profile": "quick"})
+    file = shop.models.with_name("file")
+    file.touch()
+    worker = workers.run_until_idle(
+        TRAINING="real", CACHE_PATH=str(file / "cache"), CONVERTED=str(cache), TMPDIR=str(shop.models.parent)
+    )
     job = shop.job(job_id)
-    assert (job["Status"], job["ErrorCode"]) == ("Failed", "storage_incomplete")
-    assert "28 of 28" in job["ErrorMessage"]
+    assert (job["Status"], job["AttemptCount"]) == ("Completed", 1), job["ErrorMessage"]
+    said = [event for event in worker.events() if event["event"] == Event.CACHE_UNUSABLE]
+    assert [each["level"] for each in said if "job_id" in each] == ["warning"]
+    assert all(str(file) in each["reason"] for each in said)
+    assert not list(shop.models.parent.glob("training-worker-*"))
 
 
 def test_a_training_that_takes_too_much_memory_is_stopped_and_the_worker_lives_on(shop: Shop) -> None:

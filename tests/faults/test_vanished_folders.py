@@ -47,6 +47,8 @@ async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_pat
             second = (second + 1) % 50
             discard(reserve(tmp_path, datetime.fromtimestamp(start + second, UTC), "theirs"))
 
+    now = datetime.fromtimestamp(1_700_000_000, UTC)
+
     async def yes(_: str) -> bool:
         await asyncio.sleep(0)
         return True
@@ -56,7 +58,7 @@ async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_pat
         thread.start()
     try:
         for _ in range(LOOKS):
-            assert await remove_orphans(tmp_path, yes, yes, yes, yes) == Orphans([], [])
+            assert await remove_orphans(tmp_path, now, yes, yes, yes, yes) == Orphans([], [])
     finally:
         done.set()
         for thread in threads:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -31,10 +32,12 @@ def run(shop: Shop, *arguments: str, status: int = 0, **settings: str) -> list[d
     return events(log)
 
 
-def test_a_row_becomes_a_model(shop: Shop) -> None:
+def test_a_row_becomes_a_model(shop: Shop, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
     job_id = shop.insert_job({"epochs": 3})
     seen = []
-    process = shop.worker("run", "--until-idle", LEASE_SECONDS="15")
+    process = shop.worker("run", "--until-idle", LEASE_SECONDS="15", TMPDIR=str(temporary))
     while process.poll() is None:
         job = shop.job(job_id)
         seen.append((job["ProgressPercentage"], job["LeasedUntil"], job["EstimatedCompletionAt"]))
@@ -64,6 +67,7 @@ def test_a_row_becomes_a_model(shop: Shop) -> None:
 
     assert_whole(shop.models / model["Version"], accuracy)
     assert_sequence(log)
+    assert list(temporary.iterdir()) == [], "TensorFlow writes code there as it fine-tunes"
 
 
 def assert_whole(folder: Path, accuracy: dict[str, Any]) -> None:
@@ -282,3 +286,29 @@ def completed(shop: Shop) -> Any:
         connection.execute(AS_WORKER)
         connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Completed'""")
     return job_id
+
+
+def test_a_product_whose_folder_went_missing_stays_in_the_live_model(shop: Shop) -> None:
+    """2 of 23 photos: fewer than the tenth with which the storage is called incomplete."""
+    with shop.connect() as connection:
+        row = connection.execute('SELECT "Id", "SKU" FROM "Products" ORDER BY "SKU" LIMIT 1').fetchone()
+        assert row
+        connection.execute(
+            """DELETE FROM "ProductPhotos" WHERE "ProductId" = %(id)s AND "Id" NOT IN
+            (SELECT "Id" FROM "ProductPhotos" WHERE "ProductId" = %(id)s ORDER BY "Id" LIMIT 2)""",
+            {"id": row["Id"]},
+        )
+    first, second = (shop.insert_job({"profile": "quick"}) for _ in range(2))
+    run(shop, "train", "--job-id", str(first))
+    shutil.rmtree(shop.storage / "products" / str(row["Id"]))
+    log = run(shop, "train", "--job-id", str(second))
+    result = shop.job(second)["Result"]
+    assert result["activated"] is False
+    assert f"No photo of {row['SKU']}, which the active model knows, can be read." in result["reason"]
+    assert [advice["skus"] for advice in result["advice"] if advice["kind"] == "products_lost"] == [
+        [row["SKU"]]
+    ]
+    [said] = [event for event in log if event["event"] == Event.MODEL_NOT_ACTIVATED]
+    assert (said["products_lost"], said["reason"]) == ([row["SKU"]], result["reason"])
+    live = [model["Version"] for model in shop.models_in_database() if model["IsActive"]]
+    assert live == [shop.job(first)["ResultModelVersion"]]

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.backbone import FORMAT, Backbone
 from worker.backbone.layers import Layers
 from worker.backbone.pretrained import read_layers
+from worker.backbone.spare import spare_cache
 from worker.backbone.weights import WeightsFile, unusable
 from worker.lifeline import die_with_parent
 
@@ -23,13 +25,29 @@ CHECKSUMS = "checksums.json"
 CONVERTERS = ("tensorflow", "tensorflowjs")
 
 
-def cached_backbone(weights: WeightsFile, cache: Path) -> Backbone:
-    """Return the backbone with `weights`; convert it if it is not cached.
+OnFault = Callable[[OSError], None]
+"""Hears why the cache failed, before the work goes on without it; or raises the error, so that it does not."""
 
-    Raises JobError `base_weights_invalid`, OSError when the cache fails.
+
+def raise_it(error: OSError) -> None:
+    raise error
+
+
+def cached_backbone(weights: WeightsFile, cache: Path, on_fault: OnFault = raise_it) -> Backbone:
+    """Return the backbone with `weights`; convert it if it is not cached, into `spare_cache` where the cache fails.
+
+    Raises JobError `base_weights_invalid`, OSError where the temporary folder fails, too.
     """
-    folder = cache / "backbones" / _key(weights)
-    return _read(folder) or _convert_into(folder, weights)
+    key = _key(weights)
+    folder = cache / "backbones" / key
+    if backbone := _read(folder):
+        return backbone
+    try:
+        return _convert_into(folder, weights)
+    except OSError as error:
+        on_fault(error)
+    spare = spare_cache() / "backbones" / key
+    return _read(spare) or _convert_into(spare, weights)
 
 
 def _key(weights: WeightsFile) -> str:
@@ -50,10 +68,15 @@ def _convert_into(folder: Path, weights: WeightsFile) -> Backbone:
         unfinished = folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        _convert(weights, unfinished)
-        (unfinished / CHECKSUMS).write_text(json.dumps(_checksums(unfinished), indent=2))
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        try:
+            _convert(weights, unfinished)
+            (unfinished / CHECKSUMS).write_text(json.dumps(_checksums(unfinished), indent=2))
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+        except BaseException:
+            # On a full disk it would take the last of the space.
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
         return Backbone.read(folder)
 
 

@@ -33,7 +33,8 @@ class ChosenBackbone:
 def choose_backbone(backbone: str, base_weights: str, active: str | None, cache: Path) -> ChosenBackbone:
     """Choose by the settings BACKBONE, BASE_WEIGHTS and CACHE_PATH, and the name of the `active` model's architecture.
 
-    Raises JobError `base_weights_unavailable` or `base_weights_invalid`; OSError where CACHE_PATH cannot be written.
+    Raises JobError `base_weights_unavailable` or `base_weights_invalid`; CacheFault where CACHE_PATH cannot be written,
+    and would have to be.
     """
     asked = None if backbone == AUTO else ARCHITECTURES[backbone]
     if base_weights == RANDOM:

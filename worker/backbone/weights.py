@@ -36,8 +36,7 @@ def pretrained_weights(architecture: Architecture, cache: Path) -> WeightsFile |
     """
     pretrained = architecture.pretrained
     for path in _places(architecture, cache):
-        if path.is_file():
-            sha256 = _sha256(path)
+        if sha256 := _found(path):
             if sha256 == pretrained.sha256:
                 return WeightsFile(architecture, path.name, path, sha256)
             if pretrained.package:
@@ -111,6 +110,14 @@ def _places(architecture: Architecture, cache: Path) -> list[Path]:
     # The package is looked up, not imported: nothing of it runs.
     spec = importlib.util.find_spec(pretrained.package)
     return [Path(folder) / pretrained.file for folder in (spec and spec.submodule_search_locations) or ()]
+
+
+def _found(path: Path) -> str:
+    """The file's SHA-256; "" where it is not there, or cannot be read."""
+    try:
+        return _sha256(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from worker.catalogue.storage import PRODUCTS, fault_of
 from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 from worker.photos.unreadable import SkipReason
@@ -59,17 +60,28 @@ class SkippedPhoto:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """The photos of a job in the catalogue's order, and the skipped ones."""
+    """The photos of a job in the catalogue's order, and the skipped ones.
+
+    `listed` are the products of all of them: of some, no photo may be usable.
+    """
 
     storage: Path
     photos: tuple[Photo, ...]
     skipped: tuple[SkippedPhoto, ...]
+    listed: frozenset[Product] = frozenset()
     min_photos: int = MIN_PHOTOS
     min_products: int = MIN_PRODUCTS
 
     def require_usable(self) -> None:
-        """Raise JobError `storage_incomplete` when more than MAX_MISSING_SHARE of the files are missing,
-        `insufficient_photos` when training needs more photos or products than are left."""
+        """Raise JobError `storage_unavailable` when the storage itself cannot be reached, `storage_incomplete` when
+        more than MAX_MISSING_SHARE of the files are missing, `insufficient_photos` when training needs more photos or
+        products than are left."""
+        if self.skipped and (fault := fault_of(self.storage)):
+            raise JobError(
+                ErrorCode.STORAGE_UNAVAILABLE,
+                f"The photos below STORAGE_PATH {self.storage} cannot be reached: {fault}. Is it mounted, and may the "
+                "worker read it?",
+            )
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
         unreadable = [photo.photo for photo in self.skipped if photo.reason is SkipReason.UNREADABLE]
@@ -82,8 +94,8 @@ class PhotoSet:
         if len(missing) > MAX_MISSING_SHARE * total:
             raise JobError(
                 ErrorCode.STORAGE_INCOMPLETE,
-                f"{len(missing)} of {total} photo files are missing below {self.storage}: {_named(missing)}. Most "
-                f"likely STORAGE_PATH is not the folder that the backend writes to, or is not mounted.",
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {_named(missing)}. The "
+                "folder is there: is it the one that the backend writes to, and are all its files in it?",
             )
         products = len({photo.product for photo in self.photos})
         if len(self.photos) < self.min_photos or products < self.min_products:
@@ -148,18 +160,19 @@ def split_catalogue(
 def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
+    listed: set[Product] = set()
     for row in catalogue:
-        relative = PurePosixPath(
-            "products", row.product_id, "NULL" if row.file_name is None else row.file_name
-        )
+        relative = PurePosixPath(PRODUCTS, row.product_id, "NULL" if row.file_name is None else row.file_name)
         if row.sku is None or row.name is None or row.file_name is None:
             skipped.append(SkippedPhoto(str(relative), SkipReason.INCOMPLETE_ROW))
-        elif reason := _fault_of(row.file_name, storage / relative):
+            continue
+        product = Product(row.product_id, row.sku, row.name)
+        listed.add(product)
+        if reason := _fault_of(row.file_name, storage / relative):
             skipped.append(SkippedPhoto(str(relative), reason))
         else:
-            product = Product(row.product_id, row.sku, row.name)
             photos.append(Photo(storage / relative, str(relative), product))
-    return PhotoSet(storage, tuple(photos), tuple(skipped))
+    return PhotoSet(storage, tuple(photos), tuple(skipped), frozenset(listed))
 
 
 def _fault_of(file_name: str, path: Path) -> SkipReason | None:

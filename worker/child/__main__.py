@@ -34,7 +34,7 @@ from worker.database.connection import PARAMETERS
 from worker.errors import FULL, ErrorCode, JobError, code_of
 from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
-from worker.job.progress import Notify
+from worker.job.progress import CacheUnusable, Notify
 from worker.lifeline import die_with_parent
 from worker.registry.models import active
 
@@ -50,7 +50,8 @@ def main() -> None:
         messages.flush()
 
     if errand := sys.argv[1:]:
-        send(_prepare(imports=errand == [STANDBY]))
+        for message in _prepare(stays=errand == [STANDBY]):
+            send(message)
         if errand == [PREPARE]:
             return
     if line := sys.stdin.buffer.readline():
@@ -58,29 +59,39 @@ def main() -> None:
             send(ending)
 
 
-def _prepare(imports: bool) -> Ready | Failed:
-    """Convert the backbone, and import the pipeline if `imports`, so that no job waits for it.
+def _prepare(stays: bool) -> Iterator[Ready | Failed | CacheUnusable]:
+    """Convert the backbone, and import the pipeline if this process `stays`, so that no job waits for it.
 
-    A failure here ends no job: the job meets the same error again and reports it.
+    A failure here ends no job: the job meets the same error again and reports it, or does without the cache.
     """
     started = time.monotonic()
+    faults: list[OSError] = []
     try:
-        from worker.backbone.cache import cached_backbone
-        from worker.backbone.choose import choose_backbone
+        from worker.backbone.cache import raise_it
+        from worker.backbone.usable import usable_backbone
         from worker.pipeline.active_backbone import active_backbone
 
-        cache = Path(os.environ["CACHE_PATH"])
         before = active_backbone(asyncio.run(_active_model()))
-        chosen = choose_backbone(os.environ["BACKBONE"], os.environ["BASE_WEIGHTS"], before, cache)
-        cached_backbone(chosen.weights, cache)
+        # Without the cache, only this process could use what it converts.
+        usable_backbone(
+            os.environ["BACKBONE"],
+            os.environ["BASE_WEIGHTS"],
+            before,
+            Path(os.environ["CACHE_PATH"]),
+            faults.append if stays else raise_it,
+        )
     except JobError as error:
-        return Failed(error.code, error.message)
+        yield Failed(error.code, error.message)
+        return
     except OSError as error:
-        return Failed(code_of(error), f"CACHE_PATH: {error}.")
-    if imports:
+        faults.append(error)
+    for fault in faults[:1]:
+        yield CacheUnusable.because(fault)
+    if stays:
         from worker.pipeline import conclude, pipeline  # noqa: F401
         from worker.training import fine_tune  # noqa: F401
-    return Ready(round(time.monotonic() - started, 3))
+    if stays or not faults:
+        yield Ready(round(time.monotonic() - started, 3))
 
 
 async def _active_model() -> ActiveModel | None:

@@ -9,4 +9,6 @@ def health() -> None:
     """Exit 0 when the worker on this host is alive, for a container's health check."""
     path = load_settings(HealthSettings).health_file
     if not is_alive(path):
-        raise UserError(f"No worker has touched {path} within the last minute.")
+        raise UserError(
+            f"No worker has touched {path} within the last minute: none runs, or it cannot claim jobs, as its log says."
+        )

@@ -18,8 +18,10 @@ from worker.database.connection import LIMITS, PARAMETERS, QUERIES
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.registry.activations import Activation, activations
+from worker.registry.adopt import adopt as give_up
+from worker.registry.adopt import lost
 from worker.registry.choose import choose, go_back, unknown
-from worker.registry.models import Connection, Registered, all_models, lock
+from worker.registry.models import Active, Connection, Registered, all_models, lock
 from worker.registry.prune import put_back, remove, take_out
 from worker.registry.verify import verify, version_folder
 from worker.settings import DatabaseSettings, ModelSettings, ShowSettings, load_settings
@@ -76,6 +78,28 @@ def rollback(reason: Reason = None) -> None:
         return await go_back(connection, folder, _who(), reason)
 
     typer.echo(now_active(*_change(change)))
+
+
+@app.command()
+def adopt(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, reason: Reason = None
+) -> None:
+    """Start anew where the active model's files are lost: the next job's model becomes the active one."""
+    folder = load_settings(ModelSettings).output_path.absolute()
+
+    async def look(connection: Connection) -> tuple[Active, str]:
+        return await lost(connection, folder)
+
+    async def change(connection: Connection, folder: Path) -> str:
+        return await give_up(connection, folder, _who(), reason)
+
+    model, fault = _ask(load_settings(ModelSettings), look)
+    typer.echo(
+        f"{fault} {model.version} will not be active any more; the next job trains a model that will be."
+    )
+    if not yes:
+        typer.confirm("Go on?", abort=True)
+    typer.echo(f"{_change(change)} was given up, and no model is active: insert a job.")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import traceback
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
@@ -24,11 +25,14 @@ from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.search import PassedOver
 from worker.registry.folder import VersionFolder, discard, reserve
+from worker.registry.live import OutputIncomplete, require_live
 from worker.registry.models import active
 from worker.settings import Settings
 
 # Number of decisions about one model before it is published without activation, for people to decide.
 MOST_DECISIONS = 5
+# Largest number of lost products in a log line.
+NAMED_PRODUCTS = 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Attempt:
     @property
     def claim(self) -> Claim:
         return self.lease.claim
+
+    @property
+    def models(self) -> Path:
+        return self.settings.output_path.absolute()
 
     @property
     def last_write(self) -> LastWrite:
@@ -91,6 +99,8 @@ class Attempt:
                 return await self._work(folder, job, keeping, shutdown)
             finally:
                 discard(folder)
+        except OutputIncomplete as error:
+            return Failed(ErrorCode.OUTPUT_INCOMPLETE, str(error))
         except CancelRequested:
             return Cancelled()
         except JobError as error:
@@ -118,11 +128,10 @@ class Attempt:
 
     def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
-        models = self.settings.output_path.absolute()
         try:
-            folder = reserve(models, self.claim.started_at, self.claim.name)
+            folder = reserve(self.models, self.claim.started_at, self.claim.name)
         except OSError as error:
-            message = f"No model can be written below OUTPUT_PATH {models}: {error.strerror}."
+            message = f"No model can be written below OUTPUT_PATH {self.models}: {error.strerror}."
             raise JobError(code_of(error), message) from error
         job = Job(
             job_id=str(self.claim.job_id),
@@ -143,14 +152,19 @@ class Attempt:
     async def _work(
         self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
     ) -> Ended:
+        """Raises OutputIncomplete where the files of the active model are lost, before or meanwhile."""
         while True:
             model = await self.last_write.write(active)
+            await asyncio.to_thread(require_live, self.models, model)
             job = replace(job, active=self._active_model(model and model.version))
             async with supervised(
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
             ) as supervision:
                 try:
-                    return await self._see_through(folder, supervision)
+                    ended = await self._see_through(folder, supervision)
+                    if isinstance(ended, Failed) and ended.code is ErrorCode.STORAGE_UNAVAILABLE:
+                        await asyncio.to_thread(require_live, self.models, model)
+                    return ended
                 except ActiveModelChanged:
                     # There was nothing to train, but the model with the same photos is no longer active.
                     job = replace(job, options=job.options.model_copy(update={"force": True}))
@@ -168,7 +182,7 @@ class Attempt:
         return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
 
     def _active_model(self, version: str | None) -> ActiveModel | None:
-        return ActiveModel(version, self.settings.output_path.absolute() / version) if version else None
+        return ActiveModel(version, self.models / version) if version else None
 
     async def _publish(self, folder: VersionFolder, trained: TrainedModel, *, is_final: bool) -> Ended:
         if is_final:
@@ -190,7 +204,7 @@ class Attempt:
 
     async def _keep_active(self, version: str) -> Completed:
         async def write() -> None:
-            await keep_active(self.database, self.queue, self.claim, version)
+            await keep_active(self.database, self.queue, self.claim, self.models, version)
 
         try:
             await self.last_write.until_written(write)
@@ -205,7 +219,12 @@ class Attempt:
 
     def _log_published(self, folder: VersionFolder, trained: TrainedModel) -> None:
         promotion = trained.promotion
-        fields = {"version": folder.version, "active": promotion.active_version, "reason": promotion.reason}
+        fields = {
+            "version": folder.version,
+            "active": promotion.active_version,
+            "reason": promotion.reason,
+            "products_lost": promotion.products_lost[:NAMED_PRODUCTS],
+        }
         self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.published))
         if promotion.activate:
             self.log.info(Event.MODEL_ACTIVATED, **fields)

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from worker.child.memory import kills_by_kernel, speaks_of_memory
@@ -23,9 +25,11 @@ from worker.child.messages import (
     encode_reconsider,
 )
 from worker.cores import usable_cores
+from worker.daemon.temporary import TemporaryFolder
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.job.job import Job
+from worker.job.progress import CacheUnusable
 
 # In bytes; the advice in one message may name every photo of a shop.
 LINE_LIMIT = 1 << 24
@@ -38,10 +42,14 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @dataclass
 class Child:
-    """A running training child; `stderr_tail` are the last lines of its standard error, `silent` is set at that end."""
+    """A running training child; `stderr_tail` are the last lines of its standard error, `silent` is set at that end.
+
+    `temporary` is its TMPDIR, which goes with it; `None` where it has the daemon's.
+    """
 
     process: asyncio.subprocess.Process
     log: Any
+    temporary: Path | None = None
     stderr_tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     kernel_kills: int = field(default_factory=kills_by_kernel)
@@ -92,9 +100,11 @@ class Child:
         self._relaying = asyncio.create_task(self._relay_output())
 
     async def end(self) -> None:
-        """Stop the child, if it still runs, and log the rest of its output."""
+        """Stop the child, if it still runs, log the rest of its output, and remove its temporary files."""
         await self.stop()
         await self._relaying
+        if self.temporary:
+            shutil.rmtree(self.temporary, ignore_errors=True)
 
     async def _relay_output(self) -> None:
         """Log the standard error of the child and its libraries, one event for each line."""
@@ -118,6 +128,7 @@ class Children:
     log: Any
     _standby: Child | None = None
     _preparing: asyncio.Task[None] | None = None
+    _temporary: TemporaryFolder = field(default_factory=TemporaryFolder)
 
     async def __aenter__(self) -> Self:
         self.prepare()
@@ -130,6 +141,7 @@ class Children:
                 await self._preparing
         if self._standby:
             await self._standby.end()
+        self._temporary.remove()
 
     @asynccontextmanager
     async def train(self, job: Job, log: Any) -> AsyncIterator[Child]:
@@ -155,14 +167,18 @@ class Children:
         child = await self._start(STANDBY if self.stand_by else PREPARE)
         stays = False
         try:
-            message = await anext(aiter(child.messages()), None)
-            if isinstance(message, Ready):
-                self.log.info(Event.BACKBONE_READY, seconds=message.seconds, stands_by=self.stand_by)
-                if self.stand_by:
-                    self._standby, stays = child, True
-            elif isinstance(message, Failed):
-                fields = {"error_code": message.code, "error_message": message.message}
-                self.log.warning(Event.BACKBONE_UNUSABLE, **fields)
+            async for message in child.messages():
+                if isinstance(message, CacheUnusable):
+                    self.log.warning(Event.CACHE_UNUSABLE, reason=message.reason)
+                elif isinstance(message, Ready):
+                    self.log.info(Event.BACKBONE_READY, seconds=message.seconds, stands_by=self.stand_by)
+                    if self.stand_by:
+                        self._standby, stays = child, True
+                    return
+                elif isinstance(message, Failed):
+                    fields = {"error_code": message.code, "error_message": message.message}
+                    self.log.warning(Event.BACKBONE_UNUSABLE, **fields)
+                    return
         finally:
             if not stays:
                 await child.end()
@@ -176,6 +192,8 @@ class Children:
         return child
 
     async def _start(self, *arguments: str) -> Child:
+        temporary = self._temporary.new()
+        own = {"TMPDIR": str(temporary)} if temporary else {}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -184,11 +202,16 @@ class Children:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ | QUIET | thread_settings() | self.environment | {"DAEMON_PID": str(os.getpid())},
+            env=os.environ
+            | QUIET
+            | thread_settings()
+            | self.environment
+            | own
+            | {"DAEMON_PID": str(os.getpid())},
             limit=LINE_LIMIT,
             start_new_session=True,
         )
-        return Child(process, self.log)
+        return Child(process, self.log, temporary)
 
 
 def thread_settings() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import psycopg
 
@@ -13,6 +14,7 @@ from worker.job.outcome import TrainedModel
 from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, State
 from worker.queue.jobs import JobQueue
 from worker.registry.folder import VersionFolder, publish, take_back, unpublish
+from worker.registry.live import require_live
 from worker.registry.models import (
     NOTES_LENGTH,
     Active,
@@ -22,6 +24,7 @@ from worker.registry.models import (
     active,
     is_registered,
     lock,
+    path_of,
     register,
 )
 
@@ -48,20 +51,21 @@ async def publish_and_complete(
 
     The job's row is locked first, which proves that this worker holds the job before anything is visible.
     May be called again after an outage, when it is unknown whether the commit succeeded.
-    Raises LeaseLost, CancelRequested, OSError, JobError `job_row_refused` or `model_row_refused` or, unless the
-    decision `is_final`, ActiveModelChanged: then nothing is published. Raises one of database.OUTAGE, too. Once the
-    version has a row, its folder always stays.
+    Raises LeaseLost, CancelRequested, OSError, JobError `job_row_refused` or `model_row_refused`, OutputIncomplete
+    where the active model's files are lost or, unless the decision `is_final`, ActiveModelChanged: then nothing is
+    published. Raises one of database.OUTAGE, too. Once the version has a row, its folder always stays.
     """
     promotion = trained.promotion
     try:
         async with database.transaction() as connection:
             await queue.complete(connection, claim, folder.version, _result(folder.version, trained))
             await lock(connection)
-            now = _version(await active(connection))
-            if now != promotion.active_version and not is_final:
+            now = await active(connection)
+            if _version(now) != promotion.active_version and not is_final:
                 # An earlier call may have published the folder without a commit.
                 take_back(folder)
-                raise ActiveModelChanged(now)
+                raise ActiveModelChanged(_version(now))
+            require_live(folder.published.parent, now)
             await register(connection, _row(folder, trained))
             if promotion.activate:
                 await activate(connection, folder.version, promotion.reason, queue.worker_id)
@@ -84,20 +88,21 @@ async def publish_and_complete(
         raise
 
 
-async def keep_active(database: Database, queue: JobQueue, claim: Claim, version: str) -> None:
-    """Complete a job without training, with `version` as its result, which must still be the active model.
+async def keep_active(database: Database, queue: JobQueue, claim: Claim, models: Path, version: str) -> None:
+    """Complete a job without training, with `version` in `models` as its result, which must still be the active model.
 
-    May be called again after an outage. Raises LeaseLost, CancelRequested, ActiveModelChanged, or one of
-    database.OUTAGE.
+    May be called again after an outage. Raises LeaseLost, CancelRequested, ActiveModelChanged, OutputIncomplete, or one
+    of database.OUTAGE.
     """
     try:
         async with database.transaction() as connection:
             # Before the check of the active model, as above: an earlier call may have been committed.
             await queue.complete(connection, claim, version, _unchanged(version, await active(connection)))
             await lock(connection)
-            now = _version(await active(connection))
-            if now != version:
-                raise ActiveModelChanged(now)
+            now = await active(connection)
+            if _version(now) != version:
+                raise ActiveModelChanged(_version(now))
+            require_live(models, now)
     except LeaseLost:
         async with database.transaction() as connection:
             state = await queue.look(connection, claim.job_id)
@@ -158,7 +163,7 @@ def _unchanged(version: str, model: Active | None) -> dict[str, object]:
 def _row(folder: VersionFolder, trained: TrainedModel) -> NewModel:
     return NewModel(
         version=folder.version,
-        model_path=f"models/{folder.version}",
+        model_path=path_of(folder.version),
         accuracy_metrics=trained.accuracy_metrics,
         photos=trained.photos,
         products=trained.products,

@@ -7,7 +7,6 @@ import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -15,16 +14,19 @@ import structlog
 from worker.daemon.attempt import Attempt
 from worker.daemon.child_process import Children
 from worker.daemon.health import keep_touching
+from worker.daemon.output import Output
 from worker.daemon.shutdown import Shutdown
-from worker.database.connection import OUTAGE, Database
+from worker.database.connection import OUTAGE, Database, database_time
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
+from worker.queue.claim import Rescued
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.retry import RECONNECT
 from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
+from worker.registry.live import OutputIncomplete
 from worker.registry.models import is_registered, lock
 from worker.registry.orphans import remove_orphans, remove_staged
 from worker.registry.prune import pruned, put_back
@@ -44,6 +46,7 @@ class Daemon:
         self.database = database
         self.children = children
         self.models = settings.output_path.absolute()
+        self.output = Output(self.models)
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.search = Search(database, self.queue)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
@@ -51,12 +54,17 @@ class Daemon:
         self._has_begun = False
 
     async def begin(self) -> None:
-        """On the first call: raise UserError unless every migration is applied, and remove orphans."""
+        """Raise OutputIncomplete where the active model is not whole.
+
+        On the first call also: raise UserError unless every migration is applied, and remove orphans.
+        """
         if not self._has_begun:
             # Logs an outage of Postgres, which the connection of `refuse_pending` would not.
             async with self.database.transaction():
                 pass
             await asyncio.to_thread(refuse_pending, self.settings.database_url)
+        await self.output.require(self.database)
+        if not self._has_begun:
             await self._remove_orphans()
             self._has_begun = True
 
@@ -69,6 +77,7 @@ class Daemon:
                     await put_back(connection, self.models)
                 orphans = await remove_orphans(
                     self.models,
+                    await database_time(connection),
                     is_held=lambda name: self.queue.is_held(connection, name),
                     is_registered=lambda version: is_registered(connection, version),
                     ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
@@ -88,7 +97,10 @@ class Daemon:
             log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
-        """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due."""
+        """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due.
+
+        Raises UserError; with `until_idle` also where the active model is not whole, which is waited for otherwise.
+        """
         failures = 0
         while not self.shutdown.asked.is_set():
             self.wakeup.event.clear()
@@ -98,8 +110,12 @@ class Daemon:
                     if until_idle:
                         return
                     await self._pause(await self._seconds_to_sleep())
+                else:
+                    self.output.read_again()
                 failures = 0
-            except OUTAGE:
+            except (*OUTAGE, OutputIncomplete) as error:
+                if until_idle and isinstance(error, OutputIncomplete):
+                    raise UserError(f"{error} No job was claimed.") from None
                 failures += 1
                 await self._pause(RECONNECT.seconds(failures))
 
@@ -110,8 +126,7 @@ class Daemon:
         """
         found = await self.search.next(job_id)
         for lost in found.rescued:
-            log.warning(Event.JOB_RESCUED, **asdict(lost) | {"job_id": str(lost.job_id)})
-            self._log_removed(remove_staged(self.models, lost.name))
+            self._clean_up_after(lost)
         claim = found.claim
         if claim is None:
             return None
@@ -124,6 +139,17 @@ class Daemon:
         except PassedOver as error:
             self.search.pass_over(claim.job_id, error)
             return False
+
+    def _clean_up_after(self, lost: Rescued) -> None:
+        log.warning(
+            Event.JOB_RESCUED,
+            job_id=str(lost.job_id),
+            lease_version=lost.lease_version,
+            worker_id=lost.worker_id,
+            status=lost.status,
+            attempt=lost.attempt,
+        )
+        self._log_removed(remove_staged(self.models, lost.name, lost.ended_at))
 
     async def _seconds_to_sleep(self) -> float:
         """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""
@@ -148,7 +174,7 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
             async with asyncio.TaskGroup() as group:
                 background = (
                     group.create_task(daemon.wakeup.listen()),
-                    group.create_task(keep_touching(settings.health_file)),
+                    group.create_task(keep_touching(settings.health_file, lambda: not daemon.output.fault)),
                 )
                 await daemon.work(until_idle=until_idle)
                 for task in background:
@@ -167,6 +193,8 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
                 return completed
             async with daemon.database.transaction() as connection:
                 state = await daemon.queue.look(connection, job_id)
+        except OutputIncomplete as error:
+            raise UserError(f"{error} Job {job_id} was not claimed.") from None
         except OUTAGE as error:
             raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
     if reason := daemon.queue.passed_over.get(job_id):

@@ -17,6 +17,7 @@ from worker.job.outcome import Unchanged
 from worker.job.progress import (
     Advanced,
     BackboneChosen,
+    CacheUnusable,
     EpochFinished,
     FeaturesReady,
     ModelChosen,
@@ -132,6 +133,8 @@ class Supervision:
                         self.lease.show(progress)
                     case PhotoSkipped():
                         self.log.warning(Event.PHOTO_SKIPPED, **asdict(message))
+                    case CacheUnusable():
+                        self.log.warning(Event.CACHE_UNUSABLE, reason=message.reason)
                     case _:
                         self.log.info(LOGGED[type(message)], **asdict(message))
         except (ValueError, KeyError, TypeError) as error:

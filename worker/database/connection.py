@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,11 @@ class Database:
         if not self._lost:
             self._lost = True
             log.warning(Event.DATABASE_LOST, reason=str(error).strip() or type(error).__name__)
+
+
+async def database_time(connection: psycopg.AsyncConnection[Any]) -> datetime:
+    """When the transaction began, by the database's clock."""
+    row = await (await connection.execute(QUERIES["now"])).fetchone()
+    assert row
+    now: datetime = row[0]
+    return now

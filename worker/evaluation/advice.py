@@ -88,17 +88,27 @@ class _Confusions:
         return self.between[pair] > max(1, CONFUSED * fewest)
 
 
+@dataclass(frozen=True)
+class LostProduct:
+    """A product that the active model knows and of whose `photos`, paths below the storage, none could be read."""
+
+    sku: str
+    photos: tuple[str, ...]
+
+
 def advise(
     photos: Sequence[PhotoResult],
     copies: Iterable[tuple[int, int]],
     evaluation: Evaluation,
     names: Mapping[str, str],
+    lost: Sequence[LostProduct] = (),
 ) -> tuple[Advice, ...]:
     """Advice, the most useful first.
 
     `copies` are pairs of indices into `photos` of near duplicates; `names` are those of products by SKU.
     """
     return (
+        *_products_lost(lost, names),
         *_mislabelled(photos, names),
         *_same_photo(photos, copies, names),
         *_too_few(evaluation, names),
@@ -155,6 +165,18 @@ def _same_photo(
         )
         for one, other in across[:LISTED]
     ]
+
+
+def _products_lost(lost: Sequence[LostProduct], names: Mapping[str, str]) -> list[Advice]:
+    if not lost:
+        return []
+    skus = tuple(product.sku for product in lost)
+    message = (
+        f"No photo of {_listed([_product(sku, names) for sku in skus])} can be read, which the active model knows: put "
+        "the photos back into the storage, or deactivate what you no longer sell."
+    )
+    photos = tuple(photo for product in lost for photo in product.photos)
+    return [Advice(AdviceKind.PRODUCTS_LOST, message, skus, photos[:LISTED])]
 
 
 def _too_few(evaluation: Evaluation, names: Mapping[str, str]) -> list[Advice]:

@@ -11,6 +11,9 @@ from worker.job.promotion import Comparison, Promotion
 SIGNIFICANCE: Final = 0.05
 """A difference with a p-value below this is not put down to chance."""
 
+NAMED: Final = 5
+"""Most products that a reason names."""
+
 
 def compare(labels: Labels, new: Labels, active: Labels, groups: Labels) -> Comparison:
     """Compare the first guesses of two models on the same n photos; all arguments are `[n]`.
@@ -52,11 +55,13 @@ def decide(
     tolerance: float,
     active_version: str | None,
     incomparable: str = "",
+    lost: tuple[str, ...] = (),
 ) -> Promotion:
     """Decide whether the new model becomes the active one, and say why.
 
     With `Promote.AUTO` it does not where it is worse by more than `tolerance`, a share of the photos, and
-    significantly so. `incomparable` is a sentence that says why there is no comparison with the active model.
+    significantly so, nor where products are `lost`: their SKUs, of which the active model knows each and no photo could
+    be read. `incomparable` is a sentence that says why there is no comparison with the active model.
     """
     worse = False
     if active_version is None:
@@ -67,11 +72,18 @@ def decide(
         beyond = round(comparison.active_accuracy - comparison.new_accuracy, 9) > tolerance
         worse = beyond and comparison.p_value < SIGNIFICANCE
         finding = _finding(comparison, active_version, f"{100 * tolerance:g}", beyond, worse)
-    activate = {Promote.AUTO: not worse, Promote.ALWAYS: True, Promote.NEVER: False}[promote]
+    activate = {Promote.AUTO: not worse and not lost, Promote.ALWAYS: True, Promote.NEVER: False}[promote]
     outcome = "activated" if activate else "published and not activated"
     asked = "" if promote is Promote.AUTO else f", as the option promote is {promote}"
-    reason = f"{finding} The new model was {outcome}{asked}."
-    return Promotion(activate, reason, active_version, comparison)
+    reason = f"{finding}{_without(lost)} The new model was {outcome}{asked}."
+    return Promotion(activate, reason, active_version, comparison, lost)
+
+
+def _without(lost: tuple[str, ...]) -> str:
+    if not lost:
+        return ""
+    more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+    return f" No photo of {', '.join(lost[:NAMED])}{more}, which the active model knows, can be read."
 
 
 def _finding(comparison: Comparison, active_version: str, tolerance: str, beyond: bool, worse: bool) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.arrays import Floats, Indices, Labels, Mask, softmax
+from worker.job.outcome import BY_PRODUCT_LEFT_OUT
 
 BINS = 10
 CHUNK = 512
@@ -238,7 +239,7 @@ def accuracy_metrics(evaluation: Evaluation, extra: Mapping[str, object] | None 
     ]
 
     def text(top: Mapping[str, object], shown: int) -> str:
-        whole = {**top, "by_product": rows[:shown], "by_product_left_out": len(rows) - shown}
+        whole = {**top, "by_product": rows[:shown], BY_PRODUCT_LEFT_OUT: len(rows) - shown}
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
     top = _summary(evaluation.accuracy)

@@ -7,6 +7,7 @@ from enum import StrEnum
 class AdviceKind(StrEnum):
     """The kind of problem; docs/contract.md lists the kinds."""
 
+    PRODUCTS_LOST = "products_lost"
     TOO_FEW_PHOTOS = "too_few_photos"
     NOT_MEASURED = "not_measured"
     SAME_PHOTO = "same_photo"

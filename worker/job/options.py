@@ -55,8 +55,8 @@ class Options(BaseModel):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of everything that is random")
     promote: Annotated[Promote, Strict(False)] = Field(
         default=Promote.AUTO,
-        description="`auto` activates the new model unless it is worse than the active one, `always` and `never` "
-        "do not ask",
+        description="`auto` activates the new model unless it is worse than the active one or lost a product of it, "
+        "`always` and `never` do not ask",
     )
     force: bool = Field(
         default=False,

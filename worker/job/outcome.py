@@ -1,9 +1,13 @@
 """The output of the pipeline."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from worker.job.advice import Advice
 from worker.job.promotion import Promotion
+
+BY_PRODUCT_LEFT_OUT: Final = "by_product_left_out"
+"""A key that the metrics of every model have, by which the worker knows the rows that it wrote."""
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,17 @@ class PhotoSkipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class CacheUnusable:
+    """CACHE_PATH cannot be used, for this reason: the job does without, and takes longer."""
+
+    reason: str
+
+    @classmethod
+    def because(cls, error: OSError) -> "CacheUnusable":
+        return cls(f"{error.strerror or error}: {error.filename or 'CACHE_PATH'}")
+
+
 Update = (
     StageStarted
     | StageFinished
@@ -120,5 +131,6 @@ Update = (
     | FeaturesReady
     | ModelChosen
     | PhotoSkipped
+    | CacheUnusable
 )
 Notify = Callable[[Update], None]

@@ -24,10 +24,12 @@ class Promotion:
     """Whether to activate the new model, and the reason in a sentence.
 
     `active_version` is the active model at the time of the decision, `None` where there was none; `comparison`
-    is `None` where the two models were not compared.
+    is `None` where the two models were not compared. `products_lost` are the SKUs of products that the active model
+    knows and of which no photo could be read.
     """
 
     activate: bool
     reason: str
     active_version: str | None
     comparison: Comparison | None
+    products_lost: tuple[str, ...] = ()

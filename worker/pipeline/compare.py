@@ -11,7 +11,7 @@ import numpy as np
 from worker.arrays import Indices, Labels
 from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
+from worker.backbone.cache import OnFault, cached_backbone, raise_it
 from worker.backbone.weights import pretrained_weights
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
@@ -48,15 +48,17 @@ def compare_published(
     held_out: Indices,
     backbone: Backbone,
     cache: Path,
+    on_fault: OnFault = raise_it,
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
 
     The held-out models of both answer, to those photos at `held_out`, indices in `dataset`, that the active one has
     not trained on either, and that show products which both know. `groups` `[photos]` numbers the photos' groups.
-    `backbone` is the new model's; another one, that the active model has, is converted into `cache`, CACHE_PATH.
+    `backbone` is the new model's; another one, that the active model has, is converted into `cache`, CACHE_PATH, as
+    `cached_backbone` does.
     Raises Incomparable.
     """
-    old, trained_on = _read_active(active, _backbone_of(active, backbone, cache))
+    old, trained_on = _read_active(active, _backbone_of(active, backbone, cache, on_fault))
     new = read_published(folder / HELD_OUT_FOLDER, backbone)
     skus = [photo.product.sku for photo in dataset.photos]
     common = sorted(set(new.labels) & set(old.labels))
@@ -80,7 +82,7 @@ def compare_published(
     return compare(labels, of_new, of_old, groups[answered])
 
 
-def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path) -> Backbone:
+def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path, on_fault: OnFault) -> Backbone:
     """The active model's, of which only the architecture counts. Raises Incomparable."""
     name = active_backbone(active)
     if name not in ARCHITECTURES or name == backbone.facts.architecture:
@@ -88,7 +90,7 @@ def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path) -> Backbo
     architecture = ARCHITECTURES[name]
     try:
         if weights := pretrained_weights(architecture, cache):
-            return cached_backbone(weights, cache)
+            return cached_backbone(weights, cache, on_fault)
     except (JobError, OSError) as error:
         raise Incomparable(f"{architecture.title}, the active model's backbone, failed: {error}") from error
     raise Incomparable(f"{architecture.title}, the active model's backbone, has no weights on this machine.")

@@ -22,8 +22,10 @@ from worker.photos.thumbnails import thumbnail
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
 from worker.pipeline.fingerprint import recipe
+from worker.pipeline.lost import lost_products
 from worker.pipeline.pipeline import Candidate
 from worker.pipeline.version_files import write_version
+from worker.pipeline.whole import require_whole
 from worker.report.description import ModelDescription, Picture
 from worker.training.nearest_photos import nearer_to
 
@@ -35,13 +37,14 @@ CHUNK: Final = 512
 def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
     """Compare with the model that is active, decide, and write report and description; may be called again.
 
-    Raises OSError when the disk fails.
+    Raises JobError `output_incomplete` where the active model is damaged, OSError when the disk fails.
     """
     with candidate.tracker.stage(Stage.DEPLOY, "Measuring the model"):
         evaluation, results = _measure(candidate)
-        names = {product.sku: product.name for product in candidate.extracted.dataset.products}
-        advice = advise(results, candidate.trained.groups.copies, evaluation, names)
-        promotion = _decide(candidate, active)
+        lost = lost_products(candidate.extracted.dataset, active)
+        names = {product.sku: product.name for product in candidate.extracted.dataset.photo_set.listed}
+        advice = advise(results, candidate.trained.groups.copies, evaluation, names, lost)
+        promotion = _decide(candidate, active, tuple(product.sku for product in lost))
         model = _describe(candidate, evaluation, advice, promotion, results)
         write_version(model, candidate.job.folder)
     return TrainedModel(
@@ -92,9 +95,11 @@ def _nearer(candidate: Candidate) -> dict[int, float]:
     return dict(zip(wrong.tolist(), found.tolist(), strict=True))
 
 
-def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
+def _decide(candidate: Candidate, active: ActiveModel | None, lost: tuple[str, ...]) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
+    if active:
+        require_whole(active)
     try:
         if active and trained.held_out_model:
             comparison = compare_published(
@@ -105,6 +110,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
                 trained.held_out,
                 candidate.backbone,
                 job.cache,
+                candidate.record.cache_failed,
             )
     except Incomparable as error:
         incomparable = str(error)
@@ -114,6 +120,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
         tolerance=job.promote_tolerance,
         active_version=active.version if active else None,
         incomparable=incomparable,
+        lost=lost,
     )
 
 

@@ -11,8 +11,7 @@ from threading import Thread
 import numpy as np
 
 from worker.backbone.backbone import Backbone
-from worker.backbone.cache import cached_backbone
-from worker.backbone.choose import choose_backbone
+from worker.backbone.usable import usable_backbone
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
     CataloguePhoto,
@@ -37,6 +36,7 @@ from worker.pipeline.fingerprint import fingerprint
 from worker.pipeline.tracker import ProgressTracker, Record
 from worker.pipeline.unchanged import is_unchanged
 from worker.pipeline.version_files import write_held_out
+from worker.pipeline.whole import require_whole
 from worker.training.budget import Budget, plan_views
 from worker.training.profiles import RECIPES
 from worker.training.train import Trained, train
@@ -89,9 +89,10 @@ def train_model(
         dataset, negatives = _read_photos(photo_set, negative_set, tracker)
 
     with tracker.stage(Stage.BUILD_MODEL, "Building the model"):
-        backbone, reason = _build(job, notify)
+        backbone, reason = _build(job, record)
         made_of = fingerprint(dataset, negatives, backbone.facts.weights_sha256)
         if job.active and is_unchanged(job.active, made_of, options):
+            require_whole(job.active)
             return Unchanged(job.active.version)
 
     with tracker.stage(Stage.TRAIN, f"Looking at {len(dataset.photos)} photos"):
@@ -103,7 +104,7 @@ def train_model(
         views = plan_views(extractor, dataset, recipe.views, options.profile, budget)
         tracker.expect(job_seconds(len(dataset.photos), views, epochs))
         extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
-        store.prune()
+        _prune(store, record)
         skipped = _notify_skipped(extracted.dataset, other.dataset if other else negatives, notify)
         trained = train(
             extracted,
@@ -129,12 +130,12 @@ def train_model(
     )
 
 
-def _build(job: Job, notify: Notify) -> tuple[Backbone, str]:
+def _build(job: Job, record: Record) -> tuple[Backbone, str]:
     """The backbone, and why it was chosen."""
-    chosen = choose_backbone(job.backbone, job.base_weights, active_backbone(job.active), job.cache)
-    backbone = cached_backbone(chosen.weights, job.cache)
-    notify(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, chosen.reason))
-    return backbone, chosen.reason
+    before = active_backbone(job.active)
+    backbone, reason = usable_backbone(job.backbone, job.base_weights, before, job.cache, record.cache_failed)
+    record(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, reason))
+    return backbone, reason
 
 
 def _import_tensorflow_meanwhile() -> None:
@@ -172,6 +173,12 @@ def _extract(
     other = extractor.extract(negatives, (WHOLE,)) if negatives.photos else None
     notify(FeaturesReady(len(extracted.dataset.photos), photos * views, extracted.computed))
     return extracted, other
+
+
+def _prune(store: FeatureStore, record: Record) -> None:
+    store.prune()
+    if store.fault:
+        record.cache_failed(store.fault)
 
 
 def _notify_skipped(dataset: Dataset, negatives: Dataset, notify: Notify) -> tuple[SkippedPhoto, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from worker.job.progress import (
     PERCENTAGES,
     Advanced,
+    CacheUnusable,
     EpochFinished,
     Notify,
     Phase,
@@ -24,19 +25,31 @@ _STAGES, _PHASES = tuple(Stage), (None, *Phase)
 
 
 class Record:
-    """Passes updates on, and keeps those that the report shows: the epochs, and the seconds of each stage."""
+    """Passes updates on, and keeps those that the report shows: the epochs, and the seconds of each stage.
+
+    That the cache cannot be used is passed on once.
+    """
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
         self.epochs: list[EpochFinished] = []
         self.stages: dict[Stage, float] = {}
+        self._has_cache = True
 
     def __call__(self, update: Update) -> None:
         if isinstance(update, EpochFinished):
             self.epochs.append(update)
         elif isinstance(update, StageFinished):
             self.stages[update.stage] = update.seconds
+        elif isinstance(update, CacheUnusable):
+            if not self._has_cache:
+                return
+            self._has_cache = False
         self._notify(update)
+
+    def cache_failed(self, error: OSError) -> None:
+        """Tell why CACHE_PATH cannot be used."""
+        self(CacheUnusable.because(error))
 
 
 class ProgressTracker:

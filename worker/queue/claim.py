@@ -80,10 +80,15 @@ class State:
 
 @dataclass(frozen=True)
 class Rescued(Named):
-    """A claim whose lease ran out, and the new status of its job."""
+    """A claim whose lease ran out, and the new status of its job. `rescued_at` is in seconds since 1970."""
 
     status: JobStatus
     attempt: int
+    rescued_at: Decimal
+
+    @property
+    def ended_at(self) -> datetime:
+        return datetime.fromtimestamp(float(self.rescued_at), UTC)
 
 
 class LeaseLost(Exception):

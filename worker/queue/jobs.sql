@@ -75,7 +75,7 @@ FROM (
 ) AS lost CROSS JOIN set_config('training_worker.worker_id', %(worker_id)s, true)
 WHERE job."Id" = lost."Id" AND job."Status" = 'Running' AND job."LeasedUntil" < now()
 RETURNING job."Id" AS job_id, job."LeaseVersion" AS lease_version, job."Status" AS status,
-    job."WorkerId" AS worker_id, job."AttemptCount" AS attempt;
+    job."WorkerId" AS worker_id, job."AttemptCount" AS attempt, extract(epoch FROM now()) AS rescued_at;
 
 -- name: next_lost
 -- Locks one of the jobs that a rescue would take, without a change.

@@ -36,7 +36,8 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
     while True:
         version = f"v{seconds}_{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"
         reserved, published = models / STAGING / version, models / version
-        reserved.parent.mkdir(parents=True, exist_ok=True)
+        # Never OUTPUT_PATH itself: while it is not mounted, it is not there.
+        reserved.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
             reserved.mkdir()
             # Checked only now: another worker publishes its version before it releases the reservation.
@@ -94,6 +95,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def release(reserved: Path, now: datetime) -> None:
+    """Release the reservation of a dead worker, unless a folder is in it, or its second is not over.
+
+    Until then another worker could reserve the version, and the dead one, should it return, damage that one's model. By
+    the database's clock, `now`, no job is claimed in a second that is over.
+    """
+    with contextlib.suppress(ValueError):
+        if int(reserved.name[1:].partition("_")[0]) < int(now.timestamp()):
+            _give_up(reserved)
 
 
 def _give_up(reserved: Path) -> None:

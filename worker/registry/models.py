@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from worker.database.sql import load_queries
 from worker.database.storable import storable
+from worker.job.outcome import BY_PRODUCT_LEFT_OUT
 
 QUERIES = load_queries(Path(__file__).with_name("models.sql"))
 
@@ -53,7 +54,24 @@ class Active:
     """Columns of the active model's row; `accuracy_metrics` as in `Registered`."""
 
     version: str
+    model_path: str
     accuracy_metrics: str | None
+
+    @property
+    def is_in_output(self) -> bool:
+        """Whether the row says that the files are in OUTPUT_PATH, where this worker publishes; those of another program
+        may be anywhere."""
+        return self.model_path == path_of(self.version) and Path(self.version).name == self.version
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this worker wrote the row: no other program writes these metrics."""
+        return BY_PRODUCT_LEFT_OUT in (accuracy_of(self.accuracy_metrics) or {})
+
+
+def path_of(version: str) -> str:
+    """The "ModelPath" of a version that this worker publishes; `models` stands for OUTPUT_PATH."""
+    return f"models/{version}"
 
 
 def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
@@ -87,6 +105,12 @@ async def activate(connection: Connection, version: str, reason: str, who: str) 
     return row[0] if row else None
 
 
+async def deactivate(connection: Connection, reason: str, who: str) -> None:
+    """Leave no model active; needs `lock`, and writes `who` and `reason` as `activate` does."""
+    await connection.execute(QUERIES["tell"], {"reason": reason, "who": who})
+    await connection.execute(QUERIES["deactivate"])
+
+
 async def active(connection: Connection) -> Active | None:
     """Return the active model; `None` where there is none."""
     async with connection.cursor(row_factory=class_row(Active)) as cursor:
@@ -104,4 +128,10 @@ async def all_models(connection: Connection) -> list[Registered]:
 async def is_registered(connection: Connection, version: str) -> bool:
     """Whether there is a row for `version`."""
     cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
+    return await cursor.fetchone() == (True,)
+
+
+async def knows_folders(connection: Connection) -> bool:
+    """Whether a row, active or not, says that its files are in OUTPUT_PATH."""
+    cursor = await connection.execute(QUERIES["knows_folders"])
     return await cursor.fetchone() == (True,)

@@ -1,5 +1,5 @@
--- Every statement on "ModelMetadata" and "ModelActivations". Only the function activate_model of migration 0006
--- changes which model is active. Times leave the database as texts of ISO 8601, whatever its settings; infinity,
+-- Every statement on "ModelMetadata" and "ModelActivations". The function activate_model of migration 0006 is the one
+-- way to make a model the active one. Times leave the database as texts of ISO 8601, whatever its settings; infinity,
 -- which Python's times lack, as `infinity`.
 
 -- name: lock
@@ -14,6 +14,13 @@ VALUES (gen_random_uuid(), %(version)s, now(), %(model_path)s, %(accuracy_metric
 
 -- name: activate
 SELECT activate_model(%(version)s, %(reason)s, %(who)s);
+
+-- name: tell
+-- What the triggers write to "ModelActivations" at the commit.
+SELECT set_config('training_worker.who', %(who)s, true), set_config('training_worker.why', %(reason)s, true);
+
+-- name: deactivate
+UPDATE "ModelMetadata" SET "IsActive" = false, "UpdatedAt" = now() WHERE "IsActive";
 
 -- name: delete
 DELETE FROM "ModelMetadata" WHERE "Version" = %(version)s;
@@ -30,7 +37,11 @@ SELECT "Version" AS version, "IsActive" AS is_active,
 FROM "ModelMetadata" ORDER BY "TrainedAt" DESC, "Version" DESC;
 
 -- name: active
-SELECT "Version" AS version, "AccuracyMetrics" AS accuracy_metrics FROM "ModelMetadata" WHERE "IsActive";
+SELECT "Version" AS version, "ModelPath" AS model_path, "AccuracyMetrics" AS accuracy_metrics
+FROM "ModelMetadata" WHERE "IsActive";
+
+-- name: knows_folders
+SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "ModelPath" = 'models/' || "Version");
 
 -- name: activations
 -- The oldest first.

@@ -6,9 +6,10 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from worker.registry.folder import METADATA, STAGING
+from worker.registry.folder import METADATA, STAGING, release
 from worker.registry.prune import pruned
 
 # A younger folder may belong to a worker that is still publishing it, or to a backend that is writing its row.
@@ -29,13 +30,13 @@ class Orphans:
 
 
 async def remove_orphans(
-    models: Path, is_held: Ask, is_registered: Ask, ended_without_model: Ask, is_result: Ask
+    models: Path, now: datetime, is_held: Ask, is_registered: Ask, ended_without_model: Ask, is_result: Ask
 ) -> Orphans:
     """Remove orphans, and return them with those that were left.
 
-    `is_held`: whether a staged folder's claim still holds its job; `is_registered`: whether a version has a
-    row; `ended_without_model`: whether a job's id belongs to a job that failed or was cancelled;
-    `is_result`: whether a job has completed with a version.
+    `now` is by the database's clock. `is_held`: whether a staged folder's claim still holds its job; `is_registered`:
+    whether a version has a row; `ended_without_model`: whether a job's id belongs to a job that failed or was
+    cancelled; `is_result`: whether a job has completed with a version.
     Raises what they raise; leaves what cannot be removed.
     """
     removed: list[Path] = []
@@ -53,23 +54,28 @@ async def remove_orphans(
     for hidden in pruned(models):
         if not await is_registered(hidden.name):
             (removed if await is_result(hidden.name) else left).append(hidden)
-    for path in removed:
-        shutil.rmtree(path, ignore_errors=True)
+    _remove(models, removed, now)
     return Orphans(removed, left)
 
 
-def remove_staged(models: Path, owner: str) -> list[Path]:
-    """Remove the folders that a claim has staged, and return them.
+def remove_staged(models: Path, owner: str, now: datetime) -> list[Path]:
+    """Remove the folders that a claim has staged, with their reservations, and return them.
 
-    The version stays reserved, and what cannot be removed stays.
+    `now` is by the database's clock. What cannot be removed stays.
     """
     try:
         removed = list((models / STAGING).glob(f"*/{owner}"))
     except OSError:
         return []
-    for path in removed:
-        shutil.rmtree(path, ignore_errors=True)
+    _remove(models, removed, now)
     return removed
+
+
+def _remove(models: Path, paths: list[Path], now: datetime) -> None:
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
+        if path.parent.parent == models / STAGING:
+            release(path.parent, now)
 
 
 def _job_of(folder: Path) -> str:

@@ -19,6 +19,7 @@ RECOGNISES_NOTHING: Final = (
 )
 
 ADVICE: Final = {
+    AdviceKind.PRODUCTS_LOST: "Products whose photos are lost",
     AdviceKind.TOO_FEW_PHOTOS: "Take more photos",
     AdviceKind.NOT_MEASURED: "Take photos on another day",
     AdviceKind.SAME_PHOTO: "The same photo twice",

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -200,6 +201,36 @@ def test_prune_names_what_it_removed_and_keeps_what_may_be_gone_back_to(shop: Sh
     models(shop, "rollback")
     # The one that was gone back from, too.
     assert models(shop, "prune", "--keep", "1") == "There was nothing to remove.\n"
+
+
+def test_starting_anew_gives_up_a_model_whose_folder_is_lost(shop: Shop) -> None:
+    shutil.rmtree(shop.models)
+    assert f"OUTPUT_PATH {shop.models} is no folder" in models(shop, "adopt", "--yes", status=1)
+    shop.models.mkdir()
+    said = models(shop, "adopt", "--yes", "--reason", "The disk is gone.")
+    missing = f"{shop.models / NEW} is missing or empty."
+    assert said.splitlines() == [
+        f"{missing} {NEW} will not be active any more; the next job trains a model that will be.",
+        f"{NEW} was given up, and no model is active: insert a job.",
+    ]
+    assert active(shop) is None
+    assert (changes(shop)[-1], audit(shop)[-1]["Reason"]) == ((NEW, None), "The disk is gone.")
+    assert audit(shop)[-1]["ActivatedBy"] == f"{getpass.getuser()}@{socket.gethostname()}"
+    assert "No model is active" in models(shop, "adopt", "--yes", status=1)
+    assert_audit_holds(shop)
+
+
+def test_starting_anew_is_for_who_confirms_it_and_for_lost_models_only(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"The active model {NEW} is there" in models(shop, "adopt", "--yes", status=1)
+    path = shop.models / NEW / "model.json"
+    path.write_bytes(path.read_bytes()[::-1])
+    monkeypatch.setattr(sys, "stdin", StringIO("n\n"))
+    assert "Aborted" in models(shop, "adopt", status=1)
+    assert active(shop) == NEW
+    models(shop, "adopt", "--yes")
+    assert audit(shop)[-1]["Reason"] == f"It was given up: {path} was changed after it was published."
 
 
 @pytest.mark.parametrize(

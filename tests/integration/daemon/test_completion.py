@@ -31,6 +31,7 @@ async def test_a_model_that_was_decided_against_is_registered_with_the_reason(sh
         async with pool.transaction() as connection:
             claim = await queue.claim(connection)
         assert claim
+        shop.models.mkdir(exist_ok=True)
         folder = reserve(shop.models, claim.started_at, claim.name)
         model = replace(stub_model(VERSIONS[0], activate=False), skipped={"truncated": 2, "missing": 1})
         reason = "It is worse. " * 100

@@ -259,7 +259,7 @@ def test_photos_that_vanish_are_the_storages_fault(
     shutil.rmtree(storage / "products")
     with pytest.raises(JobError) as raised:
         extract(backbone, store, dataset)
-    assert raised.value.code == ErrorCode.STORAGE_INCOMPLETE
+    assert raised.value.code == ErrorCode.STORAGE_UNAVAILABLE
 
 
 def test_a_photo_replaced_after_it_was_read_is_not_kept_as_what_it_was(

@@ -14,10 +14,12 @@ from tests.support.backbones import RANDOM_SETTINGS
 from tests.support.published_here import QUICK, Published, Workshop
 from worker.backbone.backbone import Backbone
 from worker.backbone.layers import Layer, arrays
+from worker.errors import ErrorCode, JobError
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
 from worker.pipeline.compare import HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
+from worker.pipeline.conclude import conclude
 from worker.pipeline.version_files import write_held_out
 from worker.training.warm_start import DIGITS
 
@@ -208,14 +210,25 @@ def test_only_products_that_both_know_are_asked_for(good: Published, copied: Act
 
 
 def test_an_incomparable_active_model_gives_way_and_the_reason_says_why(
-    shop: Workshop, copied: ActiveModel
+    good: Published, copied: ActiveModel
 ) -> None:
+    """Another program's: it has no record of its files, and no twin."""
     no_twin(copied.folder)
-    force = QUICK.model_copy(update={"force": True})
-    promotion = shop.publish(force, active=copied).model.promotion
+    change(copied.folder / "metadata.json", lambda metadata: metadata.pop("files"))
+    promotion = conclude(good.candidate, copied).promotion
     assert (promotion.activate, promotion.comparison) == (True, None)
     assert "The active model v1_copy could not be read: No such file or directory" in promotion.reason
     assert promotion.active_version == "v1_copy"
+
+
+@pytest.mark.parametrize(("damage", "says"), [(no_twin, "is missing"), (torn_twin, "was changed")])
+def test_a_damaged_active_model_does_not_give_way(
+    good: Published, copied: ActiveModel, damage: Callable[[Path], object], says: str
+) -> None:
+    damage(copied.folder)
+    with pytest.raises(JobError, match=f"The active model v1_copy is not whole: .* {says}") as raised:
+        conclude(good.candidate, copied)
+    assert raised.value.code == ErrorCode.OUTPUT_INCOMPLETE
 
 
 def test_a_model_on_another_backbone_is_run_with_its_own_weights(

@@ -19,6 +19,7 @@ from worker.backbone.template import Template
 from worker.daemon.child_process import thread_settings
 from worker.errors import ErrorCode, JobError
 from worker.job.advice import AdviceKind
+from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.outcome import Unchanged
 from worker.job.progress import BackboneChosen, PhotoSkipped
@@ -236,6 +237,17 @@ def test_where_nothing_has_changed_nothing_is_trained_unless_it_is_asked_for(
         assert not isinstance(stocked.train(active=active), Unchanged)
     finally:
         (active.folder / "kept.json").rename(active.folder / "metadata.json")
+
+
+def test_where_nothing_has_changed_but_the_active_model_is_damaged_the_job_says_so(
+    stocked: Workshop, published: Published, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(published.folder, tmp_path / "copied")
+    mapping = folder / "product_mapping.json"
+    mapping.write_bytes(mapping.read_bytes()[::-1])
+    with pytest.raises(JobError, match=r"product_mapping.json was changed after it was published") as raised:
+        stocked.train(active=ActiveModel("copied", folder))
+    assert raised.value.code == ErrorCode.OUTPUT_INCOMPLETE
 
 
 def published_on(cores: int, stocked: Workshop) -> dict[str, bytes]:

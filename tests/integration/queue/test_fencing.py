@@ -1,6 +1,7 @@
 """Only the worker that has the job writes the worker's columns: not a backend, nor a worker from before a fail-over."""
 
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -202,7 +203,7 @@ def test_any_other_job_is_not_tried_again(backend: Backend, status: str) -> None
 
 
 async def test_a_claim_that_a_fail_over_lost_writes_nothing_beside_the_one_after_it(
-    database: str, backend: Backend
+    database: str, backend: Backend, tmp_path: Path
 ) -> None:
     row = backend.execute('INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING *').fetchone()
     assert row
@@ -229,5 +230,5 @@ async def test_a_claim_that_a_fail_over_lost_writes_nothing_beside_the_one_after
         async with pool.transaction() as connection:
             await SECOND.complete(connection, new, "v1")
         with pytest.raises(LeaseLost):
-            await keep_active(pool, FIRST, old, "v1")
+            await keep_active(pool, FIRST, old, tmp_path, "v1")
     assert read(backend, row["Id"])["Status"] == "Completed"

@@ -1,5 +1,6 @@
 """A converted backbone is used only by who would convert the same weights in the same way."""
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.backbones import LITE0, MOBILENET
+from tests.support.disks import AS_ROOT, mounted
 from worker.backbone import cache as cache_module
 from worker.backbone.backbone import FORMAT
 from worker.backbone.cache import cached_backbone
+from worker.backbone.spare import spare_cache
 from worker.backbone.weights import WeightsFile, random_weights
 
 WEIGHTS = WeightsFile(LITE0, "a.pth", Path("/nowhere/a.pth"), "0" * 64)
@@ -76,3 +79,31 @@ def test_an_entry_whose_facts_are_of_another_version_is_made_again(
     (entry / "checksums.json").write_text(json.dumps(checksums))
     assert cached_backbone(WEIGHTS, tmp_path).facts.architecture == LITE0.name
     assert len(conversions) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    conversions: list[WeightsFile], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    heard: list[OSError] = []
+    first = cached_backbone(WEIGHTS, tmp_path / "file", heard.append)
+    again = cached_backbone(WEIGHTS, tmp_path / "file", heard.append)
+    assert conversions == [WEIGHTS]
+    assert first.folder == again.folder
+    assert first.folder.is_relative_to(spare_cache())
+    assert [type(error) for error in heard] == [NotADirectoryError] * 2
+    with pytest.raises(NotADirectoryError):
+        cached_backbone(WEIGHTS, tmp_path / "file")
+
+
+@AS_ROOT
+@pytest.mark.parametrize("options", ["size=32k", "size=1m,ro"])
+def test_a_cache_on_a_full_or_read_only_disk_is_done_without(
+    conversions: list[WeightsFile], tmp_path: Path, options: str
+) -> None:
+    heard: list[OSError] = []
+    with mounted(tmp_path / "disk", options):
+        weights = replace(WEIGHTS, name="a" * 65536, sha256=options)
+        assert cached_backbone(weights, tmp_path / "disk", heard.append).folder.is_dir()
+        assert not list((tmp_path / "disk").rglob("*.unfinished")), "it would take the last of the space"
+    assert [error.errno for error in heard] == [errno.ENOSPC if "32k" in options else errno.EROFS]

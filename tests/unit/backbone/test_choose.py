@@ -1,5 +1,7 @@
 """The backbone that a job trains on: what was asked for, else the active model's, else the first that can be had."""
 
+import errno
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +12,16 @@ import pytest
 from tests.support.backbones import LITE0, MOBILENET
 from tests.support.weights_files import made_arrays, small, write_keras_file, write_torch_file
 from tests.support.weights_server import Served, serving
+from worker.backbone import cache as cache_module
 from worker.backbone import choose as choose_module
 from worker.backbone import weights as weights_module
 from worker.backbone.architecture import Architecture
 from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.choose import ChosenBackbone, choose_backbone
 from worker.backbone.download import has_failed_before
-from worker.backbone.weights import _sha256
+from worker.backbone.spare import CacheFault, spare_cache
+from worker.backbone.usable import usable_backbone
+from worker.backbone.weights import WeightsFile, _sha256
 from worker.errors import ErrorCode, JobError
 
 LITE2 = ARCHITECTURES["efficientnet_lite2"]
@@ -116,6 +121,28 @@ def test_a_download_that_works_is_done_once(give: Give, cache: Path, served: Ser
     for setting in ("auto", "mobilenet_v2", "auto"):
         assert choose_backbone(setting, "imagenet", None, cache).weights.architecture.name == "mobilenet_v2"
     assert served.asked == 1
+
+
+def test_weights_that_cannot_be_kept_are_had_for_this_time(
+    give: Give, tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(weights: WeightsFile, folder: Path) -> None:
+        facts = {"weights": weights.name, "architecture": weights.architecture.name}
+        rest = {"weights_sha256": weights.sha256, "slots": {}, "offsets": {}}
+        (folder / "facts.json").write_text(json.dumps(facts | rest))
+
+    monkeypatch.setattr(cache_module, "_convert", convert)
+    served.content = b"weights of mobilenet_v2"
+    file = tmp_path / "file"
+    file.touch()
+    heard: list[OSError] = []
+    for _ in range(2):
+        backbone, reason = usable_backbone("mobilenet_v2", "imagenet", None, file, heard.append)
+        assert (backbone.architecture.name, reason) == ("mobilenet_v2", "BACKBONE is mobilenet_v2.")
+        assert backbone.folder.is_relative_to(spare_cache())
+    assert {error.errno for error in heard} == {errno.ENOTDIR}
+    with pytest.raises(CacheFault):
+        usable_backbone("mobilenet_v2", "imagenet", None, file)
 
 
 def test_weights_that_come_later_are_taken_although_a_download_has_failed(

@@ -15,6 +15,7 @@ from tests.support.weights_server import Served, serving
 from worker.backbone import download as download_module
 from worker.backbone.architecture import Architecture
 from worker.backbone.download import download, has_failed_before, note_failure
+from worker.backbone.spare import CacheFault
 from worker.backbone.weights import downloaded_to, pretrained_weights
 
 CONTENT = b"weights" * 100_000
@@ -101,9 +102,12 @@ def test_a_refused_connection_and_a_missing_page_are_told(served: Served, tmp_pa
     assert left(tmp_path) == []
 
 
-def test_a_cache_that_cannot_be_written_is_told(served: Served, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_no_failed_download(served: Served, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "NotADirectoryError" in download(at(served.url), tmp_path / "file")
+    with pytest.raises(CacheFault, match="Not a directory"):
+        download(at(served.url), tmp_path / "file")
+    note_failure(MOBILENET, tmp_path / "file", "nobody can read this")
+    assert not has_failed_before(MOBILENET, tmp_path / "file")
 
 
 def test_a_failure_is_noted_for_all_who_share_the_cache(tmp_path: Path) -> None:

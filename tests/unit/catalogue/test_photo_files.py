@@ -1,9 +1,11 @@
 """Which photos a job gets, and when it gets none."""
 
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -45,6 +47,72 @@ def test_more_than_a_tenth_missing_is_the_wrong_mount(tmp_path: Path, missing: i
     else:
         photo_set = fetch_photos(rows, tmp_path)
         assert [photo.reason for photo in photo_set.skipped] == [SkipReason.MISSING] * missing
+
+
+def gone(storage: Path) -> None:
+    storage.rename(storage.with_name("elsewhere"))
+
+
+def a_file(storage: Path) -> None:
+    gone(storage)
+    storage.touch()
+
+
+def a_mount_point(storage: Path) -> None:
+    gone(storage)
+    storage.mkdir()
+
+
+def a_mount_point_of_products(storage: Path) -> None:
+    gone(storage / "products")
+    (storage / "products").mkdir()
+
+
+def a_loop(storage: Path) -> None:
+    gone(storage)
+    storage.symlink_to(storage)
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (gone, "there is no folder {}"),
+        (a_file, "{} cannot be read (Not a directory)"),
+        (a_mount_point, "{} is empty"),
+        (a_mount_point_of_products, "{}/products is empty"),
+        (a_loop, "{} cannot be read (Too many levels of symbolic links)"),
+    ],
+)
+def test_a_storage_that_cannot_be_reached_may_come_back(
+    tmp_path: Path, happens: Callable[[Path], None], says: str
+) -> None:
+    storage = tmp_path / "storage"
+    rows = catalogue(storage, {"A": 10, "B": 10})
+    happens(storage)
+    code, message = code_of(storage, rows)
+    assert code == ErrorCode.STORAGE_UNAVAILABLE
+    assert says.format(storage) in message
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_storage_that_fails_may_come_back(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    (tmp_path / "products" / "A" / "0.jpg").unlink()
+
+    def fails(path: Path) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, "scandir", fails)
+    code, message = code_of(tmp_path, rows)
+    assert (code, os.strerror(number) in message) == (ErrorCode.STORAGE_UNAVAILABLE, True)
+
+
+def test_another_storage_than_the_backends_is_incomplete(tmp_path: Path) -> None:
+    rows = catalogue(tmp_path / "storage", {"A": 10, "B": 10})
+    (tmp_path / "another" / "logos").mkdir(parents=True)
+    assert code_of(tmp_path / "another", rows)[0] == ErrorCode.STORAGE_INCOMPLETE
 
 
 @pytest.mark.parametrize("name", ["../A/0.jpg", "/etc/passwd", "..", "", "a\0b", "a" * 256, "ä" * 128])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.made_photos import FACTS
-from worker.evaluation.advice import FEW_PHOTOS, LISTED, PhotoResult, advise, mislabelled
+from worker.evaluation.advice import FEW_PHOTOS, LISTED, LostProduct, PhotoResult, advise, mislabelled
 from worker.evaluation.metrics import Accuracy, Evaluation, ProductAccuracy
 from worker.job.advice import Advice, AdviceKind
 from worker.photos.facts import PhotoFacts
@@ -48,6 +48,22 @@ def stray(number: int, sku: str = "CUP", prediction: str = "JUG") -> PhotoResult
     return replace(
         photo(number, sku), prediction=prediction, confidence=0.97, label_probability=0.001, nearer=0.3
     )
+
+
+def test_products_of_the_active_model_without_a_readable_photo_come_first() -> None:
+    lost = [LostProduct("PEN", ("products/PEN/1.jpg", "products/PEN/2.jpg")), LostProduct("POT", ())]
+    few = Evaluation(NOTHING, (product("CUP", photos=2),), ())
+    first, *others = advise([photo(1)], (), few, NAMES, lost)
+    assert (first.kind, first.skus, first.photos) == (
+        AdviceKind.PRODUCTS_LOST,
+        ("PEN", "POT"),
+        ("products/PEN/1.jpg", "products/PEN/2.jpg"),
+    )
+    assert first.message == (
+        "No photo of Pen (PEN) and POT can be read, which the active model knows: put the photos back into the "
+        "storage, or deactivate what you no longer sell."
+    )
+    assert AdviceKind.PRODUCTS_LOST not in [each.kind for each in others]
 
 
 def taken_for(sku: str, other: str, photos: int, wrong: int) -> list[PhotoResult]:

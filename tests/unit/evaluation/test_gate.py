@@ -125,6 +125,28 @@ def test_an_active_model_that_cannot_be_compared_gives_way_and_the_reason_says_w
     assert decision.reason == f"{why} The new model was activated."
 
 
+BETTER = compared(0.9, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("comparison", [BETTER, None])
+def test_a_model_that_lost_a_product_is_not_activated_however_good_it_is(
+    comparison: Comparison | None,
+) -> None:
+    lost = tuple(f"SKU-{number}" for number in range(7))
+    decision = decide(comparison, promote=Promote.AUTO, tolerance=0.02, active_version="v1", lost=lost)
+    assert (decision.activate, decision.products_lost) == (False, lost)
+    assert decision.reason.endswith(
+        "No photo of SKU-0, SKU-1, SKU-2, SKU-3, SKU-4 and 2 more, which the active model knows, can be read. The "
+        "new model was published and not activated."
+    )
+    asked = decide(comparison, promote=Promote.ALWAYS, tolerance=0.02, active_version="v1", lost=lost[:1])
+    assert asked.activate
+    assert asked.reason.endswith(
+        "No photo of SKU-0, which the active model knows, can be read. The new model was activated, as the option "
+        "promote is always."
+    )
+
+
 def test_models_without_a_photo_in_common_are_not_compared() -> None:
     nothing = np.zeros(0, np.int64)
     comparison = compare(nothing, nothing, nothing, nothing)

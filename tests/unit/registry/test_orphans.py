@@ -37,7 +37,7 @@ async def test_only_what_nobody_needs_is_removed(tmp_path: Path) -> None:
     async def ended_without_model(job_id: str) -> bool:
         return job_id == "failed"
 
-    orphans = await remove_orphans(tmp_path, is_held, is_registered, ended_without_model, is_registered)
+    orphans = await remove_orphans(tmp_path, NOW, is_held, is_registered, ended_without_model, is_registered)
     assert sorted(orphans.removed) == sorted([old, dead.staged, half])
     assert orphans.left == [unknown]
     assert not any(path.exists() for path in orphans.removed)
@@ -54,4 +54,4 @@ async def test_there_is_nothing_to_remove_where_there_is_no_folder_yet(tmp_path:
     async def never(name: str) -> bool:
         raise AssertionError(name)
 
-    assert await remove_orphans(tmp_path / "models", never, never, never, never) == Orphans([], [])
+    assert await remove_orphans(tmp_path / "models", NOW, never, never, never, never) == Orphans([], [])

@@ -1,0 +1,23 @@
+"""Whether the backend's storage can be reached at all: an unmounted folder is no shop without photos."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+PRODUCTS: Final = "products"
+"""The folder in the storage with a folder for each product; a volume may be mounted there as well."""
+
+
+def fault_of(storage: Path) -> str:
+    """Why no photo can be found in `storage`, or "" where it can be listed and has something in it."""
+    for folder in (storage, storage / PRODUCTS):
+        try:
+            with os.scandir(folder) as entries:
+                if next(entries, None) is None:
+                    return f"{folder} is empty"
+        except FileNotFoundError:
+            # A storage that has something else in it is there, and perhaps another one than the backend's.
+            return f"there is no folder {folder}" if folder == storage else ""
+        except OSError as error:
+            return f"{folder} cannot be read ({error.strerror})"
+    return ""
