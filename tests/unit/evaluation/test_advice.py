@@ -67,8 +67,8 @@ def test_products_of_the_active_model_without_a_readable_photo_come_first() -> N
         ("products/PEN/1.jpg", "products/PEN/2.jpg"),
     )
     assert first.message == (
-        "No photo of Pen (PEN) and POT can be read, which the active model knows: put the photos back into the storage, "
-        "or deactivate what you no longer sell."
+        "No photo of Pen (PEN) and POT can be read, which the active model knows: put the photos back into the "
+        "storage, or deactivate what you no longer sell."
     )
     assert AdviceKind.PRODUCTS_LOST not in [each.kind for each in others]
 
