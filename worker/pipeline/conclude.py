@@ -15,9 +15,8 @@ from worker.job.job import ActiveModel
 from worker.job.outcome import TrainedModel
 from worker.job.progress import Stage
 from worker.job.promotion import Promotion
-from worker.photos.decode import open_photo
-from worker.photos.file import read_photo
-from worker.photos.thumbnails import thumbnail
+from worker.photos.decoders import Decoders
+from worker.photos.decoding_limits import decoding_limits
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
 from worker.pipeline.fingerprint import recipe
@@ -39,8 +38,9 @@ def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
         evaluation, results = _measure(candidate)
         names = {product.sku: product.name for product in candidate.extracted.dataset.products}
         advice = advise(results, candidate.trained.groups.copies, evaluation, names)
-        promotion = _decide(candidate, active)
-        model = _describe(candidate, evaluation, advice, promotion, results)
+        with Decoders(decoding_limits(candidate.job.memory_mb)) as decoders:
+            promotion = _decide(candidate, active, decoders)
+            model = _describe(candidate, evaluation, advice, promotion, results, decoders)
         write_version(model, candidate.job.folder)
     return TrainedModel(
         accuracy_metrics=accuracy_metrics(evaluation, _thresholds(model.rejection)),
@@ -73,7 +73,7 @@ def _measure(candidate: Candidate) -> tuple[Evaluation, list[PhotoResult]]:
     return evaluation, results
 
 
-def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
+def _decide(candidate: Candidate, active: ActiveModel | None, decoders: Decoders) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
     try:
@@ -86,6 +86,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None) -> Promotion:
                 trained.held_out,
                 candidate.backbone,
                 job.cache,
+                decoders,
             )
     except Incomparable as error:
         incomparable = str(error)
@@ -115,6 +116,7 @@ def _describe(
     advice: tuple[Advice, ...],
     promotion: Promotion,
     results: Sequence[PhotoResult],
+    decoders: Decoders,
 ) -> ModelDescription:
     job, trained, dataset = candidate.job, candidate.trained, candidate.extracted.dataset
     mistakes, suspects = _mistakes_and_suspects(results)
@@ -141,8 +143,8 @@ def _describe(
         rejection=trained.rejection,
         promotion=promotion,
         advice=advice,
-        mistakes=_pictures(candidate, results, mistakes),
-        suspects=_pictures(candidate, results, suspects),
+        mistakes=_pictures(candidate, results, mistakes, decoders),
+        suspects=_pictures(candidate, results, suspects, decoders),
         epochs=tuple(candidate.record.epochs),
         stages=tuple(candidate.record.stages.items()),
     )
@@ -161,13 +163,13 @@ def _mistakes_and_suspects(results: Sequence[PhotoResult]) -> tuple[list[int], l
 
 
 def _pictures(
-    candidate: Candidate, results: Sequence[PhotoResult], indices: Iterable[int]
+    candidate: Candidate, results: Sequence[PhotoResult], indices: Iterable[int], decoders: Decoders
 ) -> tuple[Picture, ...]:
     pictures = []
     for index in indices:
         photo, result = candidate.extracted.dataset.photos[index], results[index]
         try:
-            jpeg = thumbnail(open_photo(photo.path, read_photo(photo.path)))
+            jpeg = decoders.prepare(photo.path, thumbnail=True).thumbnail
         except (FileNotFoundError, UnreadablePhoto):
             continue  # it was there a moment ago; a report can do without
         pictures.append(Picture(photo.name, result.sku, result.prediction, result.confidence, jpeg))

@@ -1,0 +1,220 @@
+"""The parent's side of a process that decodes photos: starts it, talks to it, and finds out why it ended."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.errors import ErrorCode, JobError
+from worker.photos.decode import SIDE
+from worker.photos.decoder_messages import (
+    LENGTH,
+    Granted,
+    Message,
+    Needs,
+    OutOfMemory,
+    Prepared,
+    Read,
+    Ready,
+    Refused,
+    Request,
+    Unreadable,
+    decode,
+    encode,
+)
+from worker.photos.decoding_limits import DecodingLimits
+from worker.photos.facts import PhotoFacts
+from worker.photos.unreadable import SkipReason, UnreadablePhoto
+
+MODULE = "worker.photos.decoder"
+"""What the process runs, `python -m …`."""
+
+ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""A thread's own heap or buffer would take address space that no photo needs."""
+
+BLAMED: Final[dict[int, SkipReason]] = {
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP),
+        SkipReason.DECODER_CRASHED,
+    ),
+    signal.SIGPROF: SkipReason.TOO_SLOW,
+}
+"""What a photo does to a decoder, by the signal that ended it. Any other signal came from outside."""
+
+LOOKS: Final = 30
+"""How often in a row a process must be found asleep, spread over the seconds that it may be."""
+
+END_SECONDS: Final = 5.0
+
+
+class DecoderEnded(Exception):
+    """A process ended, or has to be ended, in the middle of a photo.
+
+    `reason` is what the photo is to blame for; None where it was killed from outside, or the machine's memory is at
+    an end. `sha256` is that of the file's content, empty where that was not read to its end.
+    """
+
+    def __init__(self, reason: SkipReason | None, sha256: str) -> None:
+        super().__init__(f"{reason or 'killed from outside'}")
+        self.reason, self.sha256 = reason, sha256
+
+
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """What was asked for of a photo: views uint8 `[views, 224, 224, 3]`, facts, and a thumbnail's JPEG.
+
+    `sha256` is that of the file's content.
+    """
+
+    sha256: str
+    views: npt.NDArray[np.uint8]
+    facts: PhotoFacts | None
+    thumbnail: bytes
+
+
+class DecoderProcess:
+    """A running process, for one photo at a time. It is killed when the thread that made this object ends."""
+
+    def __init__(self, limits: DecodingLimits) -> None:
+        arguments = [str(os.getpid()), str(limits.memory), str(limits.cpu_seconds)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", MODULE, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=os.environ | ENVIRONMENT,
+        )
+        self._is_ready = False
+        assert self._process.stdin
+        assert self._process.stdout
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._answers, select.POLLIN)
+        self._look_seconds = limits.idle_seconds / LOOKS
+
+    def prepare(self, request: Request, take: Callable[[int], AbstractContextManager[None]]) -> PreparedPhoto:
+        """Have the process prepare a photo; `take` waits for so many bytes of memory, and gives them back.
+
+        Raises UnreadablePhoto and OSError as `read_photo` and `open_photo` do; DecoderEnded, after which this object
+        is good for nothing; JobError where the process cannot start.
+        """
+        sha256 = ""
+        try:
+            self._wait_until_ready()
+            self._send(request)
+            with ExitStack() as taken:
+                while True:
+                    # Storage may take as long as it wants.
+                    match self._receive(watched=bool(sha256)):
+                        case Read() as read:
+                            sha256 = read.sha256
+                        case Needs(memory):
+                            taken.enter_context(take(memory))
+                            self._send(Granted())
+                        case Prepared() as prepared:
+                            return self._rest(prepared, sha256)
+                        case Refused(reason, text):
+                            raise UnreadablePhoto(SkipReason(reason), text)
+                        case Unreadable(errno, text, file):
+                            raise OSError(errno, text, file)
+                        case OutOfMemory(by_limit):
+                            raise DecoderEnded(SkipReason.TOO_LARGE if by_limit else None, sha256)
+        except EOFError:
+            raise DecoderEnded(self._blamed_for(), sha256) from None
+        except TimeoutError:
+            raise DecoderEnded(SkipReason.TOO_SLOW, sha256) from None
+
+    def ask_to_end(self) -> None:
+        """Tell the process that no more requests come."""
+        with suppress(OSError):
+            self._requests.close()
+
+    def end(self) -> None:
+        """Wait for the end of a process that was asked to, or kill it."""
+        try:
+            self._process.wait(END_SECONDS if self._requests.closed else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.ask_to_end()
+        self._answers.close()
+
+    def _wait_until_ready(self) -> None:
+        if self._is_ready:
+            return
+        try:
+            self._is_ready = isinstance(self._receive(watched=False), Ready)
+        except EOFError:
+            status = self._process.wait()
+            if -status in (signal.SIGKILL, signal.SIGTERM):
+                raise
+            message = f"A process that decodes photos could not start (exit status {status})."
+            raise JobError(ErrorCode.CHILD_DIED, message) from None
+
+    def _rest(self, prepared: Prepared, sha256: str) -> PreparedPhoto:
+        views = np.empty((prepared.views, SIDE, SIDE, 3), np.uint8)
+        self._read_into(views.reshape(-1).data, watched=True)
+        thumbnail = bytearray(prepared.thumbnail)
+        self._read_into(memoryview(thumbnail), watched=True)
+        facts = PhotoFacts(**prepared.facts) if prepared.facts else None
+        return PreparedPhoto(sha256, views, facts, bytes(thumbnail))
+
+    def _send(self, message: Message) -> None:
+        data = memoryview(encode(message))
+        try:
+            while data:
+                data = data[self._requests.write(data) :]
+        except BrokenPipeError:
+            raise EOFError from None
+
+    def _receive(self, *, watched: bool) -> Message:
+        start = bytearray(LENGTH.size)
+        self._read_into(memoryview(start), watched=watched)
+        text = bytearray(*LENGTH.unpack(start))
+        self._read_into(memoryview(text), watched=watched)
+        return decode(text)
+
+    def _read_into(self, buffer: memoryview, *, watched: bool) -> None:
+        """Raises EOFError where the process has ended, TimeoutError where it is `watched` and only sleeps."""
+        while buffer:
+            self._wait(watched=watched)
+            got = os.readv(self._answers.fileno(), [buffer])
+            if not got:
+                raise EOFError
+            buffer = buffer[got:]
+
+    def _wait(self, *, watched: bool) -> None:
+        """Wait for something to read. A process that is stopped, or waits for a CPU, is not asleep."""
+        asleep, before = 0, -1
+        while not self._poll.poll(1000 * self._look_seconds if watched else None):
+            state, used = _state(self._process.pid)
+            asleep = asleep + 1 if state in "SD" and used == before else 0
+            before = used
+            if asleep >= LOOKS:
+                raise TimeoutError
+
+    def _blamed_for(self) -> SkipReason | None:
+        """Why the process closed its output: what the photo is to blame for, if it is."""
+        try:
+            status = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return SkipReason.DECODER_CRASHED
+        return BLAMED.get(-status) if status < 0 else SkipReason.DECODER_CRASHED
+
+
+def _state(pid: int) -> tuple[str, int]:
+    """The state of a process, and the CPU time that it has used; `X` where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "X", 0
+    return fields[0], int(fields[11]) + int(fields[12])
