@@ -114,7 +114,7 @@ def _open(path: Path, data: bytes, reserve: Reserve) -> OpenPhoto:
     held_per_pixel = held_by_jpeg_decoder(path, data)
     if canvas := webp_size(data):
         check_size(path, *canvas)
-        reserve(needed_by_webp(*canvas, file_bytes=len(data)))
+        reserve(needed_by_webp(*canvas, file_bytes=len(data), reduction=_reduction(canvas)))
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size  # draft mode makes them smaller
         check_size(path, width, height)
@@ -128,7 +128,7 @@ def _open(path: Path, data: bytes, reserve: Reserve) -> OpenPhoto:
                 image,
                 file_bytes=len(data),
                 held_per_pixel=held_per_pixel * drafted,
-                reduction=_reduction(image),
+                reduction=_reduction(image.size),
             )
             reserve(needed)
         image.load()
@@ -152,9 +152,9 @@ def _check_mode(path: Path, image: Image.Image) -> None:
         )
 
 
-def _reduction(image: Image.Image) -> int:
+def _reduction(size: tuple[int, int]) -> int:
     """By how much both sides of `detail` are smaller."""
-    return max(1, min(image.size) // (2 * SIDE))
+    return max(1, min(size) // (2 * SIDE))
 
 
 def _read_exif(image: Image.Image) -> tuple[int, str]:
@@ -180,7 +180,7 @@ def _shrink(image: Image.Image) -> tuple[Image.Image, Image.Image]:
     plain = image if image.mode == mode else image.convert(mode)
     # Pillow's bilinear filter equals tf.image.resize(antialias=True), and does not ring as Lanczos does.
     whole = plain.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    detail = plain.reduce(_reduction(plain))
+    detail = plain.reduce(_reduction(plain.size))
     return _on_white(whole), _on_white(detail)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.cores import usable_cores
 
-SHARE: Final = 0.5
+SHARE: Final = 0.6
 """The processes' share of the memory of a training; the training process itself has the rest."""
 
 RESTING: Final = 96 << 20
@@ -44,7 +44,7 @@ class DecodingLimits:
 def decoding_limits(memory_mb: int | None, cores: int | None = None, cgroup: Path = CGROUP) -> DecodingLimits:
     """The limits for a training that may hold `memory_mb`, CHILD_MEMORY_MB; unless set, the container or machine's.
 
-    Processes and photos take at most half of it. There are as many processes as `cores`, fewer where memory is short.
+    Processes and photos take at most SHARE of it. There are as many processes as `cores`, fewer where memory is short.
     """
     memory = int(SHARE * (memory_mb << 20 if memory_mb else _machine_bytes(cgroup)))
     most = max(1, memory // 2 // (STARTED + RESTING))

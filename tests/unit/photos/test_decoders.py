@@ -233,18 +233,18 @@ def test_photos_share_a_budget_in_the_order_in_which_they_ask() -> None:
     ("memory_mb", "cores", "processes", "memory_of_photos"),
     [
         (256, 8, 1, LEAST_MEMORY),
-        (1_024, 2, 2, 272 << 20),
-        (2_048, 2, 2, 784 << 20),
-        (2_048, 16, 4, 544 << 20),
+        (1_024, 2, 2, 374 << 20),
+        (2_048, 2, 2, 988 << 20),
+        (2_048, 16, 5, 628 << 20),
         (4_096, 2, 2, MOST_MEMORY),
         (65_536, 16, 16, MOST_MEMORY),
     ],
 )
-def test_processes_and_photos_fit_into_half_of_what_a_training_may_hold(
+def test_processes_and_photos_fit_into_what_a_training_may_hold(
     memory_mb: int, cores: int, processes: int, memory_of_photos: int
 ) -> None:
     limits = decoding_limits(memory_mb, cores)
-    assert (limits.processes, limits.memory) == (processes, memory_of_photos)
+    assert (limits.processes, limits.memory >> 20) == (processes, memory_of_photos >> 20)
 
 
 def test_the_limit_of_the_container_counts_where_none_is_set(tmp_path: Path) -> None:
