@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
 from PIL import Image
@@ -33,7 +33,6 @@ from worker.photos.decoder_messages import (
     Needs,
     OutOfMemory,
     Prepared,
-    Read,
     Ready,
     Refused,
     Request,
@@ -42,10 +41,14 @@ from worker.photos.decoder_messages import (
     encode,
 )
 from worker.photos.decoding_limits import RESTING
+from worker.photos.desk import Desk
 from worker.photos.facts import photo_facts
 from worker.photos.file import read_photo, too_large
 from worker.photos.thumbnails import thumbnail
 from worker.photos.unreadable import UnreadablePhoto
+
+MUCH: Final = 64 << 20
+"""Bytes of memory for a photo after which the free memory is returned to the system, which takes milliseconds."""
 
 Open = Callable[[Path, bytes, Reserve], OpenPhoto]
 
@@ -65,12 +68,12 @@ class Memory:
         resource.setrlimit(resource.RLIMIT_AS, (self._soft, self._hard))
 
     def take_back(self) -> None:
-        """Grant nothing more, and return free memory to the system."""
-        if self._soft > self._started + RESTING:
+        """Grant nothing more."""
+        if self._soft > self._started + RESTING + MUCH:
             gc.collect()
             if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
                 trim(0)
-            self.grant(0)
+        self.grant(0)
 
     def is_limit(self) -> bool:
         """Whether the limit refused the memory, not the machine: then what is left below it can be had."""
@@ -84,13 +87,13 @@ class Memory:
 
 
 def serve(open_photo: Open = open_photo) -> None:
-    """Answer requests until the input ends. The arguments are the parent's process id, the limits of memory in bytes
-    and of CPU time in seconds for a photo."""
-    parent, most, cpu_seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    """Answer requests until the input ends. The arguments are the parent's process id, the descriptor of the desk, and
+    the limits of memory in bytes and of CPU time in seconds for a photo."""
+    parent, file, most, cpu_seconds = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = _claim_stdout()
+    answers, desk = _claim_stdout(), Desk(file)
     _warm_up()
     memory = Memory()
     _send(answers, Ready())
@@ -99,23 +102,23 @@ def serve(open_photo: Open = open_photo) -> None:
         # The kernel ends the process with SIGPROF.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         memory.grant(request.granted)
-        message, content = _answer(request, open_photo, memory, most, answers)
+        message = _answer(request, open_photo, memory, most, answers, desk)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        _send(answers, message, content)
+        _send(answers, message)
         memory.take_back()
 
 
 def _answer(
-    request: Request, open_photo: Open, memory: Memory, most: int, answers: BinaryIO
-) -> tuple[Message, bytes]:
-    """The last message about a photo, and the bytes that follow it."""
+    request: Request, open_photo: Open, memory: Memory, most: int, answers: BinaryIO, desk: Desk
+) -> Message:
+    """The last message about a photo, which it puts on the desk."""
     path = Path(request.path)
 
     def reserve(needed: int) -> None:
         if needed > most:
             size = f"decoding it takes about {needed >> 20} MB of memory, and {most >> 20} MB is the limit"
             raise too_large(path, size)
-        if not request.granted:
+        if needed > request.granted:
             _send(answers, Needs(needed))
             if not isinstance(_receive(), Granted):
                 sys.exit("the parent ended in the middle of a photo")
@@ -123,20 +126,21 @@ def _answer(
 
     try:
         data = read_photo(path)
-        _send(answers, Read(hashlib.sha256(data).hexdigest()))
+        desk.sha256 = hashlib.sha256(data).hexdigest()
         opened = open_photo(path, data, reserve)
-        views = [make_view(opened, request.sha256, name).tobytes() for name in request.views]
+        views = [make_view(opened, request.sha256, name) for name in request.views]
         facts = asdict(photo_facts(opened)) if request.facts else None
         jpeg = thumbnail(opened) if request.thumbnail else b""
-        return Prepared(facts, len(views), len(jpeg)), b"".join((*views, jpeg))
+        desk.put_down(views, jpeg)
+        return Prepared(facts, len(jpeg))
     except UnreadablePhoto as error:
-        return Refused(error.reason, str(error)), b""
+        return Refused(error.reason, str(error))
     except OSError as error:
         failed = error.errno or errno.EIO
-        return Unreadable(failed, error.strerror or str(error), str(error.filename or path)), b""
+        return Unreadable(failed, error.strerror or str(error), str(error.filename or path))
     except MemoryError:
         pass  # the memory is free only after this block
-    return OutOfMemory(memory.is_limit()), b""
+    return OutOfMemory(memory.is_limit())
 
 
 def _receive() -> Message | None:
@@ -145,9 +149,8 @@ def _receive() -> Message | None:
     return decode(sys.stdin.buffer.read(*LENGTH.unpack(start))) if start else None
 
 
-def _send(answers: BinaryIO, message: Message, content: bytes = b"") -> None:
+def _send(answers: BinaryIO, message: Message) -> None:
     answers.write(encode(message))
-    answers.write(content)
     answers.flush()
 
 

@@ -1,4 +1,6 @@
-"""The messages between the training process and one that decodes photos: a length, then JSON, then the views' bytes."""
+"""The messages between the training process and one that decodes photos: a length, then JSON.
+
+The pixels lie on the desk that both share."""
 
 import json
 import struct
@@ -13,8 +15,7 @@ LENGTH = struct.Struct(">I")
 class Request:
     """Asks for a photo's `views`, for its facts, and for its thumbnail.
 
-    `sha256` is the seed of the views. `granted` is the memory in bytes that decoding may take; with 0, the process
-    asks.
+    `sha256` is the seed of the views. `granted` is the memory in bytes that decoding may take; who needs more asks.
     """
 
     path: str
@@ -36,13 +37,6 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Read:
-    """The file was read and has this content; decoding begins."""
-
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Needs:
     """Decoding will take so many bytes; the process waits for Granted."""
 
@@ -51,10 +45,9 @@ class Needs:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was asked for; the bytes of `views` views and of a thumbnail follow."""
+    """What was asked for is on the desk; `thumbnail` is the number of its bytes."""
 
     facts: dict[str, Any] | None
-    views: int
     thumbnail: int
 
 
@@ -82,7 +75,7 @@ class OutOfMemory:
     by_limit: bool
 
 
-Message = Request | Granted | Ready | Read | Needs | Prepared | Refused | Unreadable | OutOfMemory
+Message = Request | Granted | Ready | Needs | Prepared | Refused | Unreadable | OutOfMemory
 
 _KINDS: dict[str, Callable[..., Message]] = {kind.__name__: kind for kind in get_args(Message)}
 

@@ -17,7 +17,7 @@ from typing import Final, Self
 from worker.errors import ErrorCode, JobError
 from worker.photos.decoder_messages import Request
 from worker.photos.decoder_process import DecoderEnded, DecoderProcess, PreparedPhoto
-from worker.photos.decoding_limits import DecodingLimits
+from worker.photos.decoding_limits import SMALL, DecodingLimits
 from worker.photos.unreadable import FailedDecoding, SkipReason, UnreadablePhoto
 
 LARGE_FILE: Final = 32 << 20
@@ -74,7 +74,7 @@ class Decoders:
             JobError: `out_of_memory` where decoders are killed again and again, `child_died` where none can start.
         """
         alone = path.stat().st_size > LARGE_FILE
-        request = Request(str(path), sha256, tuple(views), facts, thumbnail, granted=0)
+        request = Request(str(path), sha256, tuple(views), facts, thumbnail, SMALL)
         place = self._free.get()
         try:
             try:
@@ -98,8 +98,8 @@ class Decoders:
             raise FailedDecoding(ended.reason, text, ended.sha256) from None
 
     def _ask_alone(self, place: "_Place", request: Request) -> PreparedPhoto:
-        with self._memory.take(self.limits.memory):
-            return self._ask(place, replace(request, granted=self.limits.memory))
+        """Who has all memory for photos is the only one in decoding."""
+        return self._ask(place, replace(request, granted=self.limits.memory))
 
     def _ask(self, place: "_Place", request: Request) -> PreparedPhoto:
         """Raises DecoderEnded only with a reason."""

@@ -22,6 +22,9 @@ MOST_MEMORY: Final = 1 << 30
 LEAST_MEMORY: Final = 128 << 20
 """The same, where a training has very little memory."""
 
+SMALL: Final = 32 << 20
+"""Bytes that a photo is granted before its header is read. Nearly every one needs no more."""
+
 CPU_SECONDS: Final = 20.0
 """For one photo. The slowest that pass all limits, of 200 megapixels, take 2 to 5 seconds."""
 
