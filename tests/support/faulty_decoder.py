@@ -5,11 +5,13 @@ each photo that begins, and each that ends.
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from worker.photos.decode import OpenPhoto, Reserve, open_photo
@@ -23,6 +25,13 @@ def crash(path: Path) -> None:
 
 def leave(path: Path) -> None:
     os._exit(3)
+
+
+def babble(path: Path) -> None:
+    """Write nonsense wherever the process can write, as one whose memory is damaged."""
+    for file in range(3, 20):
+        with suppress(OSError):
+            os.write(file, b"\0\0\0\xff" + b"\xff" * 300)
 
 
 def spin(path: Path) -> None:
@@ -79,7 +88,7 @@ def begun(path: Path) -> int:
 
 FAULTS: dict[str, Callable[[Path], None]] = {
     fault.__name__: fault
-    for fault in (crash, leave, spin, sleep, grow, hide, starve, killed, stumble, recover)
+    for fault in (crash, leave, babble, spin, sleep, grow, hide, starve, killed, stumble, recover)
 }
 
 
@@ -95,6 +104,8 @@ def open_faulty(path: Path, data: bytes, reserve: Reserve) -> OpenPhoto:
         if fault := FAULTS.get(path.stem.split("-")[0]):
             fault(path)
 
+    if path.stem == "timeout":
+        raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(path))
     try:
         return open_photo(path, data, begin)
     finally:

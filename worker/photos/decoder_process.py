@@ -61,6 +61,8 @@ LOOKS: Final = 30
 
 END_SECONDS: Final = 5.0
 
+LONGEST: Final = 1 << 16
+"""In bytes, of a message."""
 
 Take = Callable[[int], AbstractContextManager[None]]
 
@@ -75,6 +77,10 @@ class DecoderEnded(Exception):
     def __init__(self, reason: SkipReason | None, sha256: str) -> None:
         super().__init__(f"{reason or 'killed from outside'}")
         self.reason, self.sha256 = reason, sha256
+
+
+class Asleep(Exception):
+    """A process has read a photo, and only sleeps."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +137,10 @@ class DecoderProcess:
             return self._result(request, message)
         except EOFError:
             raise DecoderEnded(self._blamed_for(), self._desk.sha256) from None
-        except TimeoutError:
+        except Asleep:
             raise DecoderEnded(SkipReason.TOO_SLOW, self._desk.sha256) from None
+        except (ValueError, LookupError, TypeError):  # it writes nonsense: its memory is damaged
+            raise DecoderEnded(SkipReason.DECODER_CRASHED, self._desk.sha256) from None
 
     def ask_to_end(self) -> None:
         """Tell the process that no more requests come."""
@@ -187,9 +195,9 @@ class DecoderProcess:
             raise EOFError from None
 
     def _receive(self) -> Message:
-        """Raises EOFError where the process has ended, TimeoutError where it has read a photo and only sleeps."""
-        start = self._read(LENGTH.size)
-        return decode(self._read(*LENGTH.unpack(start)))
+        """Raises EOFError where the process has ended; Asleep; ValueError, LookupError or TypeError for nonsense."""
+        [length] = LENGTH.unpack(self._read(LENGTH.size))
+        return decode(self._read(min(length, LONGEST)))
 
     def _read(self, length: int) -> bytes:
         data = b""
@@ -209,7 +217,7 @@ class DecoderProcess:
             rests = state in "SD" and used == before and self._desk.sha256
             asleep, before = asleep + 1 if rests else 0, used
             if asleep >= LOOKS:
-                raise TimeoutError
+                raise Asleep
 
     def _blamed_for(self) -> SkipReason | None:
         """Why the process closed its output: what the photo is to blame for, if it is."""

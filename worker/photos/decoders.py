@@ -18,6 +18,7 @@ from worker.errors import ErrorCode, JobError
 from worker.photos.decoder_messages import Request
 from worker.photos.decoder_process import DecoderEnded, DecoderProcess, PreparedPhoto
 from worker.photos.decoding_limits import SMALL, DecodingLimits
+from worker.photos.desk import MOST_VIEWS
 from worker.photos.unreadable import FailedDecoding, SkipReason, UnreadablePhoto
 
 LARGE_FILE: Final = 32 << 20
@@ -73,6 +74,8 @@ class Decoders:
             OSError: a fault of the storage.
             JobError: `out_of_memory` where decoders are killed again and again, `child_died` where none can start.
         """
+        if len(views) > MOST_VIEWS:
+            raise ValueError(f"{len(views)} views are too many: a process has room for {MOST_VIEWS}")
         alone = path.stat().st_size > LARGE_FILE
         request = Request(str(path), sha256, tuple(views), facts, thumbnail, SMALL)
         place = self._free.get()

@@ -40,7 +40,7 @@ class Desk:
     @property
     def sha256(self) -> str:
         """Empty until the file was read."""
-        return self._memory[:_DIGITS].rstrip(b"\0").decode()
+        return self._memory[:_DIGITS].rstrip(b"\0").decode(errors="replace")
 
     @sha256.setter
     def sha256(self, digits: str) -> None:
