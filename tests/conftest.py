@@ -24,6 +24,8 @@ from tests.support.shop import Shop
 from tests.support.trained_here import TrainedHere, train_here, trained_here
 from worker.cores import usable_cores
 from worker.database.migrate import MIGRATIONS, migrate
+from worker.photos.decoders import Decoders
+from worker.photos.decoding_limits import decoding_limits
 
 # Most tests wait, for processes and for leases.
 PROCESSES_PER_CORE, MOST_PROCESSES = 2, 8
@@ -69,6 +71,13 @@ class NamedPostgres:
         with psycopg.connect(self.address, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def decoders() -> Iterator[Decoders]:
+    """Processes that decode photos, with the limits that a job has."""
+    with Decoders(decoding_limits(None)) as decoders:
+        yield decoders
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,8 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
     from worker.features.store import FeatureStore
     from worker.job.options import Options
     from worker.job.promotion import Promotion
+    from worker.photos.decoders import Decoders
+    from worker.photos.decoding_limits import decoding_limits
     from worker.pipeline.export import export
     from worker.pipeline.version_files import write_version
     from worker.report.description import ModelDescription
@@ -58,9 +60,10 @@ def train_here(photos: Path, folder: Path, cache: Path) -> None:
     model = folder / VERSION
     model.mkdir()
     backbone = real_backbone(cache)
-    extractor = Extractor(backbone, FeatureStore(cache / "features", 1 << 30), keep_tail_inputs=True)
+    store = FeatureStore(cache / "features", 1 << 30)
     dataset = prepare_dataset(fetch_photos(catalogue_of(photos), storage), lambda done: None)
-    extracted = extractor.extract(dataset, ("whole",))
+    with Decoders(decoding_limits(None)) as decoders:
+        extracted = Extractor(backbone, store, decoders, keep_tail_inputs=True).extract(dataset, ("whole",))
     assert extracted.tail_inputs
     tuner = Tuner(backbone.architecture, backbone.layers, extracted.tail_inputs, dataset.labels)
     tuned = tuner.run(np.arange(len(dataset.labels)), epochs=4, seed=0)

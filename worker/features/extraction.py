@@ -1,6 +1,5 @@
 """Extracts the frozen backbone's features of every view, and each photo's facts: reads the store, computes the rest."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,14 +15,16 @@ from worker.backbone.engine import make_engine
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
 from worker.cores import usable_cores
+from worker.features.failed_decoding import FailedDecodings
 from worker.features.scratch import Scratch
 from worker.features.store import FeatureStore, feature_key
 from worker.photos import augmentation
-from worker.photos.decode import PREPARATION, open_photo
+from worker.photos.decode import PREPARATION
+from worker.photos.decoder_process import PreparedPhoto
+from worker.photos.decoders import Decoders
 from worker.photos.facts import DEFINITION as FACTS
-from worker.photos.facts import PhotoFacts, pack, photo_facts, unpack
-from worker.photos.file import read_photo
-from worker.photos.unreadable import SkipReason, UnreadablePhoto
+from worker.photos.facts import PhotoFacts, pack, unpack
+from worker.photos.unreadable import FailedDecoding, SkipReason, UnreadablePhoto
 
 # Number of photos submitted to the threads at once.
 STEP = 256
@@ -54,11 +55,14 @@ class _Extracted:
 
 
 class Extractor:
-    """Extracts features on all cores; makes one engine for each thread."""
+    """Extracts features on all cores; makes one engine for each thread, which waits while a process decodes."""
 
-    def __init__(self, backbone: Backbone, store: FeatureStore, keep_tail_inputs: bool) -> None:
+    def __init__(
+        self, backbone: Backbone, store: FeatureStore, decoders: Decoders, keep_tail_inputs: bool
+    ) -> None:
         """`keep_tail_inputs` where the tail may be fine-tuned."""
-        self._backbone, self._store = backbone, store
+        self._backbone, self._store, self._decoders = backbone, store, decoders
+        self._failed = FailedDecodings(store, decoders.limits)
         architecture = backbone.architecture
         shapes: dict[str, tuple[int, ...]] = {"features": (architecture.features,)}
         self._shapes = shapes | ({"tail_inputs": architecture.tail_input} if keep_tail_inputs else {})
@@ -69,7 +73,8 @@ class Extractor:
     ) -> Extracted:
         """Extract `views` of all photos without the unreadable ones; call `step` with the number of photos done.
 
-        Raises JobError as `PhotoSet.require_usable` does, OSError when storage or the disk fails.
+        Raises JobError as `PhotoSet.require_usable` and `Decoders.prepare` do, OSError when storage or the disk
+        fails.
         """
         count = len(dataset.photos)
         scratch = {
@@ -136,24 +141,32 @@ class Extractor:
         kept = self._store.read(_facts_key(sha256))
         facts = kept and unpack(kept)
         if missing or not facts:
-            data = read_photo(photo.path)
+            prepared = self._prepare(photo, sha256, missing, facts=not facts)
             # The features of a photo that was replaced since its preparation do not belong to its key.
-            unchanged = hashlib.sha256(data).hexdigest() == sha256
-            opened = open_photo(photo.path, data)
+            unchanged = prepared.sha256 == sha256
         if not facts:
-            facts = photo_facts(opened)
+            assert prepared.facts
+            facts = prepared.facts
             if unchanged:
                 self._store.write(_facts_key(sha256), pack(facts))
         if missing:
-            outcome = self._engine()(
-                np.stack([augmentation.make_view(opened, sha256, name) for name in missing])
-            )
+            outcome = self._engine()(prepared.views)
             for row, name in enumerate(missing):
                 view = {kind: getattr(outcome, kind)[row] for kind in self._shapes}
                 if unchanged:
                     self._write(sha256, name, view)
                 found[name] = view
         return _Extracted([view for view in found.values() if view is not None], facts), len(missing)
+
+    def _prepare(self, photo: Photo, sha256: str, views: Sequence[str], *, facts: bool) -> PreparedPhoto:
+        """As `Decoders.prepare`, but tries no photo whose content has failed before."""
+        if reason := self._failed.reason(sha256):
+            raise FailedDecoding(reason, f"{photo.path} ended its decoder before.", sha256)
+        try:
+            return self._decoders.prepare(photo.path, sha256, views, facts=facts)
+        except FailedDecoding as failed:
+            self._failed.remember(failed)
+            raise
 
     def _read(self, sha256: str, name: str) -> View | None:
         view: View = {}

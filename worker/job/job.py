@@ -20,7 +20,7 @@ class Job:
     """A job for the pipeline. It writes to `folder`, which is empty and will be published as `version`.
 
     A new model whose accuracy is lower than the `active` one's by more than `promote_tolerance` (a share, 0 to 1)
-    does not replace it.
+    does not replace it. `memory_mb` is CHILD_MEMORY_MB.
     """
 
     job_id: str
@@ -35,3 +35,4 @@ class Job:
     folder: Path
     active: ActiveModel | None
     promote_tolerance: float
+    memory_mb: int | None = None

@@ -1,7 +1,7 @@
 """Decodes a photo: from the bytes of its file to the pixels for training."""
 
-import threading
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,13 +14,18 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from worker.photos.colour_profile import LARGEST_PROFILE, in_srgb
 from worker.photos.file import read_photo, too_large
 from worker.photos.formats import FORMATS, is_other_image, is_supported
+from worker.photos.header import (
+    MAX_PIXELS,
+    check_frames,
+    check_size,
+    held_by_jpeg_decoder,
+    webp_size,
+)
+from worker.photos.memory import needed_by_webp, needed_bytes
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 SIDE: Final = 224
 """Width and height, in pixels, of a prepared photo."""
-
-MAX_PIXELS: Final = 200_000_000
-"""Photos of more pixels are refused before they are decoded."""
 
 PREPARATION: Final[dict[str, object]] = {
     "frame": "first (primary picture of HEIC, first frame of GIF, WebP, AVIF and APNG)",
@@ -52,11 +57,7 @@ _TRANSPOSE: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# Decoding a larger photo can take a gigabyte; several at once could exhaust the machine's memory.
-_LARGE: Final = 50_000_000
-_one_large_at_a_time = threading.Lock()
-
-# Our own check comes first; Pillow's is for WebP, whose canvas is allocated when the file is opened.
+# Our own limits are stricter; Pillow's also holds for pictures within a file.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # Pillow refuses PNGs whose profile exceeds this, a megabyte unless told otherwise.
 PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_PROFILE
@@ -87,15 +88,19 @@ def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
     return np.array(open_photo(path, read_photo(path)).whole, dtype=np.uint8)
 
 
-def open_photo(path: Path, data: bytes) -> OpenPhoto:
+Reserve = Callable[[int], None]
+"""Called once with the bytes of memory that a photo's pixels will need, before one is decoded; may raise."""
+
+
+def open_photo(path: Path, data: bytes, reserve: Reserve = lambda needed: None) -> OpenPhoto:
     """Decode the bytes of the file at `path`.
 
-    Raises:
+    Raises what `reserve` raises, and:
         UnreadablePhoto: the file is broken, too large or not a photo.
         MemoryError: the machine has too little memory for the photo.
     """
     try:
-        return _open(path, data)
+        return _open(path, data, reserve)
     except (UnreadablePhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -105,24 +110,51 @@ def open_photo(path: Path, data: bytes) -> OpenPhoto:
         raise _broken(path, data[:256], error) from error
 
 
-def _open(path: Path, data: bytes) -> OpenPhoto:
+def _open(path: Path, data: bytes, reserve: Reserve) -> OpenPhoto:
+    held_per_pixel = held_by_jpeg_decoder(path, data)
+    if canvas := webp_size(data):
+        check_size(path, *canvas)
+        reserve(needed_by_webp(*canvas, file_bytes=len(data), reduction=_reduction(canvas)))
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         width, height = image.size  # draft mode makes them smaller
-        if (pixels := width * height) > MAX_PIXELS:
-            raise too_large(path, f"{width} x {height} pixels, and {MAX_PIXELS} is the limit")
+        check_size(path, width, height)
+        check_frames(path, image)
+        _check_mode(path, image)
         if image.format in ("JPEG", "MPO"):
             image.draft(None, (2 * SIDE, 2 * SIDE))
-        with _one_large_at_a_time if pixels > _LARGE else nullcontext():
-            image.load()
-            orientation, taken = _read_exif(image)
-            coloured, broken_profile = in_srgb(image)
-            whole, detail = _shrink(path, coloured)
+        if not canvas:
+            drafted = width * height / (image.width * image.height)
+            needed = needed_bytes(
+                image,
+                file_bytes=len(data),
+                held_per_pixel=held_per_pixel * drafted,
+                reduction=_reduction(image.size),
+            )
+            reserve(needed)
+        image.load()
+        orientation, taken = _read_exif(image)
+        coloured, broken_profile = in_srgb(image)
+        whole, detail = _shrink(coloured)
     # Turned last, where there are far fewer pixels; the result is the same.
     if (turn := _TRANSPOSE.get(orientation)) is not None:
         whole, detail = whole.transpose(turn), detail.transpose(turn)
     if orientation in (5, 6, 7, 8):
         width, height = height, width
     return OpenPhoto(whole, detail, width, height, taken, broken_profile)
+
+
+def _check_mode(path: Path, image: Image.Image) -> None:
+    """Raises UnreadablePhoto for unsupported pixels."""
+    if image.mode in ("F", "LAB"):
+        raise UnreadablePhoto(
+            SkipReason.UNSUPPORTED,
+            f"{path} holds pixels of kind {image.mode}, which are not supported; save it as JPEG or PNG.",
+        )
+
+
+def _reduction(size: tuple[int, int]) -> int:
+    """By how much both sides of `detail` are smaller."""
+    return max(1, min(size) // (2 * SIDE))
 
 
 def _read_exif(image: Image.Image) -> tuple[int, str]:
@@ -140,20 +172,15 @@ def _read_exif(image: Image.Image) -> tuple[int, str]:
     return 1 if turned else orientation, taken
 
 
-def _shrink(path: Path, image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """`whole` and `detail` of a loaded image, before turning. Raises UnreadablePhoto for unsupported pixels."""
-    if image.mode in ("F", "LAB"):
-        raise UnreadablePhoto(
-            SkipReason.UNSUPPORTED,
-            f"{path} holds pixels of kind {image.mode}, which are not supported; save it as JPEG or PNG.",
-        )
+def _shrink(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """`whole` and `detail` of a loaded image, before turning."""
     if image.mode.startswith("I"):
         image = _eight_bit(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     plain = image if image.mode == mode else image.convert(mode)
     # Pillow's bilinear filter equals tf.image.resize(antialias=True), and does not ring as Lanczos does.
     whole = plain.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    detail = plain.reduce(max(1, min(plain.size) // (2 * SIDE)))
+    detail = plain.reduce(_reduction(plain.size))
     return _on_white(whole), _on_white(detail)
 
 

@@ -4,7 +4,7 @@ import warnings
 from typing import Final
 
 import pillow_heif
-from PIL import AvifImagePlugin, Image
+from PIL import AvifImagePlugin, Image, features
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")  # MPO opens as JPEG
 """Pillow's names of the supported formats."""
@@ -36,3 +36,10 @@ def is_supported(start: bytes) -> bool:
 def is_other_image(start: bytes) -> bool:
     """Whether a file with these first bytes is an image of an unsupported format."""
     return start.startswith(_OTHER_STARTS) or b"<svg" in start
+
+
+def decoder_versions() -> dict[str, str | None]:
+    """The versions of the libraries that decode photos, by name."""
+    names = ("pil", "jpg", "libjpeg_turbo", "zlib", "zlib_ng", "webp", "avif", "libtiff", "littlecms2")
+    by_pillow = {name: features.version(name) for name in names}
+    return by_pillow | {"pillow_heif": pillow_heif.__version__, "libheif": pillow_heif.libheif_version()}

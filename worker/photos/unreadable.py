@@ -15,6 +15,8 @@ class SkipReason(StrEnum):
     TRUNCATED = "truncated"
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
+    DECODER_CRASHED = "decoder_crashed"
+    TOO_SLOW = "too_slow"
 
 
 class UnreadablePhoto(Exception):
@@ -23,3 +25,14 @@ class UnreadablePhoto(Exception):
     def __init__(self, reason: SkipReason, message: str) -> None:
         super().__init__(message)
         self.reason: SkipReason = reason
+
+
+class FailedDecoding(UnreadablePhoto):
+    """The photo ended its decoder twice, the second time with nothing else in decoding.
+
+    `sha256` is that of the file's content, empty where it was not read to its end.
+    """
+
+    def __init__(self, reason: SkipReason, message: str, sha256: str) -> None:
+        super().__init__(reason, message)
+        self.sha256 = sha256

@@ -20,7 +20,8 @@ from worker.errors import JobError
 from worker.evaluation.gate import compare
 from worker.job.job import ActiveModel
 from worker.job.promotion import Comparison
-from worker.photos.decode import decode_photo
+from worker.photos.augmentation import WHOLE
+from worker.photos.decoders import Decoders
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.published_model import Predictor, PublishedModel, read_published
@@ -48,6 +49,7 @@ def compare_published(
     held_out: Indices,
     backbone: Backbone,
     cache: Path,
+    decoders: Decoders,
     on_fault: OnFault = raise_it,
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
@@ -73,7 +75,7 @@ def compare_published(
             f"There is no photo of a product that the active model {active.version} knows too and that neither "
             "has trained on."
         )
-    answers = _predictions([new, old], common, [dataset.photos[index] for index in indices])
+    answers = _predictions([new, old], common, [dataset.photos[index] for index in indices], decoders)
     answered = np.array([index for index, answer in zip(indices, answers, strict=True) if answer], np.int64)
     if not len(answered):
         raise Incomparable("The photos that were held out could not be read any more.")
@@ -110,7 +112,7 @@ def _read_active(active: ActiveModel, backbone: Backbone) -> tuple[PublishedMode
 
 
 def _predictions(
-    models: Sequence[PublishedModel], common: Sequence[str], photos: Sequence[Photo]
+    models: Sequence[PublishedModel], common: Sequence[str], photos: Sequence[Photo], decoders: Decoders
 ) -> list[tuple[int, ...] | None]:
     """For each photo each model's prediction, an index into `common`; `None` where the photo cannot be read."""
     outputs = [[model.labels.index(sku) for sku in common] for model in models]
@@ -124,7 +126,7 @@ def _predictions(
 
     def predict(photo: Photo) -> tuple[int, ...] | None:
         try:
-            pixels = decode_photo(photo.path)[None]
+            pixels = decoders.prepare(photo.path, views=[WHOLE]).views
         except (FileNotFoundError, UnreadablePhoto):
             return None
         return tuple(

@@ -16,9 +16,8 @@ from worker.job.job import ActiveModel
 from worker.job.outcome import TrainedModel
 from worker.job.progress import Stage
 from worker.job.promotion import Promotion
-from worker.photos.decode import open_photo
-from worker.photos.file import read_photo
-from worker.photos.thumbnails import thumbnail
+from worker.photos.decoders import Decoders
+from worker.photos.decoding_limits import decoding_limits
 from worker.photos.unreadable import UnreadablePhoto
 from worker.pipeline.compare import Incomparable, compare_published
 from worker.pipeline.fingerprint import recipe
@@ -44,8 +43,9 @@ def conclude(candidate: Candidate, active: ActiveModel | None) -> TrainedModel:
         lost = lost_products(candidate.extracted.dataset, active)
         names = {product.sku: product.name for product in candidate.extracted.dataset.photo_set.listed}
         advice = advise(results, candidate.trained.groups.copies, evaluation, names, lost)
-        promotion = _decide(candidate, active, tuple(product.sku for product in lost))
-        model = _describe(candidate, evaluation, advice, promotion, results)
+        with Decoders(decoding_limits(candidate.job.memory_mb)) as decoders:
+            promotion = _decide(candidate, active, tuple(product.sku for product in lost), decoders)
+            model = _describe(candidate, evaluation, advice, promotion, results, decoders)
         write_version(model, candidate.job.folder)
     return TrainedModel(
         accuracy_metrics=accuracy_metrics(evaluation, _thresholds(model.rejection)),
@@ -95,7 +95,9 @@ def _nearer(candidate: Candidate) -> dict[int, float]:
     return dict(zip(wrong.tolist(), found.tolist(), strict=True))
 
 
-def _decide(candidate: Candidate, active: ActiveModel | None, lost: tuple[str, ...]) -> Promotion:
+def _decide(
+    candidate: Candidate, active: ActiveModel | None, lost: tuple[str, ...], decoders: Decoders
+) -> Promotion:
     job, trained = candidate.job, candidate.trained
     comparison, incomparable = None, ""
     if active:
@@ -110,6 +112,7 @@ def _decide(candidate: Candidate, active: ActiveModel | None, lost: tuple[str, .
                 trained.held_out,
                 candidate.backbone,
                 job.cache,
+                decoders,
                 candidate.record.cache_failed,
             )
     except Incomparable as error:
@@ -141,6 +144,7 @@ def _describe(
     advice: tuple[Advice, ...],
     promotion: Promotion,
     results: Sequence[PhotoResult],
+    decoders: Decoders,
 ) -> ModelDescription:
     job, trained, dataset = candidate.job, candidate.trained, candidate.extracted.dataset
     mistakes, suspects = _mistakes_and_suspects(results)
@@ -167,8 +171,8 @@ def _describe(
         rejection=trained.rejection,
         promotion=promotion,
         advice=advice,
-        mistakes=_pictures(candidate, results, mistakes),
-        suspects=_pictures(candidate, results, suspects),
+        mistakes=_pictures(candidate, results, mistakes, decoders),
+        suspects=_pictures(candidate, results, suspects, decoders),
         epochs=tuple(candidate.record.epochs),
         stages=tuple(candidate.record.stages.items()),
     )
@@ -187,13 +191,13 @@ def _mistakes_and_suspects(results: Sequence[PhotoResult]) -> tuple[list[int], l
 
 
 def _pictures(
-    candidate: Candidate, results: Sequence[PhotoResult], indices: Iterable[int]
+    candidate: Candidate, results: Sequence[PhotoResult], indices: Iterable[int], decoders: Decoders
 ) -> tuple[Picture, ...]:
     pictures = []
     for index in indices:
         photo, result = candidate.extracted.dataset.photos[index], results[index]
         try:
-            jpeg = thumbnail(open_photo(photo.path, read_photo(photo.path)))
+            jpeg = decoders.prepare(photo.path, thumbnail=True).thumbnail
         except (FileNotFoundError, UnreadablePhoto):
             continue  # it was there a moment ago; a report can do without
         pictures.append(Picture(photo.name, result.sku, result.prediction, result.confidence, jpeg))

@@ -27,6 +27,8 @@ from worker.job.job import Job
 from worker.job.outcome import Unchanged
 from worker.job.progress import BackboneChosen, FeaturesReady, ModelChosen, Notify, Phase, PhotoSkipped, Stage
 from worker.photos.augmentation import WHOLE, view_names
+from worker.photos.decoders import Decoders
+from worker.photos.decoding_limits import decoding_limits
 from worker.pipeline.active_backbone import active_backbone
 from worker.pipeline.compare import HELD_OUT_FOLDER
 from worker.pipeline.estimates import job_seconds
@@ -100,10 +102,11 @@ def train_model(
             _import_tensorflow_meanwhile()
         budget = Budget(options.time_budget_seconds)
         store = FeatureStore(job.cache / "features", job.feature_store_mb << 20)
-        extractor = Extractor(backbone, store, keep_tail_inputs=epochs > 0)
-        views = plan_views(extractor, dataset, recipe.views, options.profile, budget)
-        tracker.expect(job_seconds(len(dataset.photos), views, epochs))
-        extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
+        with Decoders(decoding_limits(job.memory_mb)) as decoders:
+            extractor = Extractor(backbone, store, decoders, keep_tail_inputs=epochs > 0)
+            views = plan_views(extractor, dataset, recipe.views, options.profile, budget)
+            tracker.expect(job_seconds(len(dataset.photos), views, epochs))
+            extracted, other = _extract(extractor, dataset, negatives, views, tracker, notify)
         _prune(store, record)
         skipped = _notify_skipped(extracted.dataset, other.dataset if other else negatives, notify)
         trained = train(

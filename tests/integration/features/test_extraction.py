@@ -22,6 +22,7 @@ from worker.features.store import FeatureStore
 from worker.photos.augmentation import DEFINITION as AUGMENTATION
 from worker.photos.augmentation import view_names
 from worker.photos.decode import PREPARATION, SIDE, decode_photo, open_photo
+from worker.photos.decoders import Decoders
 from worker.photos.facts import photo_facts
 from worker.photos.unreadable import SkipReason
 
@@ -57,11 +58,12 @@ def prepared(storage: Path) -> Dataset:
 def extract(
     backbone: Backbone,
     store: FeatureStore,
+    decoders: Decoders,
     dataset: Dataset,
     views: tuple[str, ...] = TWO,
     keep_tail_inputs: bool = False,
 ) -> Extracted:
-    return Extractor(backbone, store, keep_tail_inputs).extract(dataset, views)
+    return Extractor(backbone, store, decoders, keep_tail_inputs).extract(dataset, views)
 
 
 def kept(folder: Path) -> list[Path]:
@@ -78,44 +80,44 @@ def all_of(rows: Scratch | None) -> npt.NDArray[Any]:
 
 
 def test_what_was_computed_once_comes_from_the_store(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     dataset = prepared(storage)
     steps: list[int] = []
-    first = Extractor(backbone, store, keep_tail_inputs=True).extract(dataset, TWO, steps.append)
+    first = Extractor(backbone, store, decoders, keep_tail_inputs=True).extract(dataset, TWO, steps.append)
     assert steps == list(range(1, 13))
     assert first.computed == 24
     assert first.features.shape == (12, 2, backbone.architecture.features)
     assert all_of(first.tail_inputs).shape == (12, 2, *backbone.architecture.tail_input)
-    second = extract(backbone, store, dataset, keep_tail_inputs=True)
+    second = extract(backbone, store, decoders, dataset, keep_tail_inputs=True)
     assert second.computed == 0
     assert np.array_equal(all_of(second.features), all_of(first.features))
     assert np.array_equal(all_of(second.tail_inputs), all_of(first.tail_inputs))
-    without = extract(backbone, store, dataset)
+    without = extract(backbone, store, decoders, dataset)
     assert (without.computed, without.tail_inputs) == (0, None)
-    assert extract(backbone, store, dataset, view_names(3)).computed == 12
+    assert extract(backbone, store, decoders, dataset, view_names(3)).computed == 12
 
 
 def test_ten_new_photos_are_all_that_is_computed(
-    backbone: Backbone, store: FeatureStore, storage: Path, drawn_photos: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path, drawn_photos: Path
 ) -> None:
-    assert extract(backbone, store, prepared(storage)).computed == 24
+    assert extract(backbone, store, decoders, prepared(storage)).computed == 24
     for folder, count in zip(sorted(drawn_photos.iterdir()), (5, 0, 4, 1), strict=True):
         for file in sorted(folder.iterdir())[3 : 3 + count]:
             shutil.copy(file, storage / "products" / folder.name)
-    extracted = extract(backbone, store, prepared(storage))
+    extracted = extract(backbone, store, decoders, prepared(storage))
     assert (len(extracted.features), extracted.computed) == (22, 20)
 
 
 def test_a_photo_under_another_name_and_product_is_the_same_photo(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
-    extract(backbone, store, prepared(storage))
+    extract(backbone, store, decoders, prepared(storage))
     first, second, *_ = sorted((storage / "products").iterdir())
     original = min(first.iterdir())
     shutil.copy(original, second / "copy.jpg")
     dataset = prepared(storage)
-    extracted = extract(backbone, store, dataset)
+    extracted = extract(backbone, store, decoders, dataset)
     assert (len(extracted.features), extracted.computed) == (13, 0)
     names = [photo.path.name for photo in dataset.photos]
     one, other = names.index("copy.jpg"), names.index(original.name)
@@ -124,12 +126,16 @@ def test_a_photo_under_another_name_and_product_is_the_same_photo(
 
 
 def test_other_weights_recipes_and_backbones_are_never_mixed_up(
-    backbone: Backbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone,
+    store: FeatureStore,
+    decoders: Decoders,
+    storage: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = prepared(storage)
-    assert extract(backbone, store, dataset, ("whole",)).computed == 12
+    assert extract(backbone, store, decoders, dataset, ("whole",)).computed == 12
     others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
-    assert extract(others, store, dataset, ("whole",)).computed == 12
+    assert extract(others, store, decoders, dataset, ("whole",)).computed == 12
     changes: list[tuple[str, object]] = [
         ("worker.features.extraction.PREPARATION", {**PREPARATION, "fit": "cropped"}),
         ("worker.photos.augmentation.DEFINITION", {**AUGMENTATION, "stretch": 0.5}),
@@ -138,82 +144,85 @@ def test_other_weights_recipes_and_backbones_are_never_mixed_up(
     for changed, value in changes:
         with monkeypatch.context() as patch:
             patch.setattr(changed, value)
-            assert extract(backbone, store, dataset, ("whole",)).computed == 12
-    assert extract(backbone, store, dataset, ("whole",)).computed == 0
+            assert extract(backbone, store, decoders, dataset, ("whole",)).computed == 12
+    assert extract(backbone, store, decoders, dataset, ("whole",)).computed == 0
 
 
 def test_a_damaged_entry_is_computed_again(
-    backbone: Backbone, store: FeatureStore, storage: Path, tmp_path: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path, tmp_path: Path
 ) -> None:
     dataset = prepared(storage)
-    expected = all_of(extract(backbone, store, dataset).features)
+    expected = all_of(extract(backbone, store, decoders, dataset).features)
     entries = [path for path in kept(tmp_path / "features") if not is_facts(path)]
     entries[3].write_bytes(entries[3].read_bytes()[:-1])
     entries[7].write_bytes(entries[8].read_bytes()[::-1])
     entries[11].unlink()
-    again = extract(backbone, store, dataset)
+    again = extract(backbone, store, decoders, dataset)
     assert (again.computed, store.damaged) == (3, 2)
     assert np.array_equal(all_of(again.features), expected)
-    assert extract(backbone, store, dataset).computed == 0
+    assert extract(backbone, store, decoders, dataset).computed == 0
 
 
 def test_facts_are_of_each_photo_and_come_from_the_store_without_decoding(
-    backbone: Backbone, store: FeatureStore, storage: Path, monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone,
+    store: FeatureStore,
+    decoders: Decoders,
+    storage: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = prepared(storage)
-    first = extract(backbone, store, dataset)
+    first = extract(backbone, store, decoders, dataset)
     expected = [photo_facts(open_photo(photo.path, photo.path.read_bytes())) for photo in dataset.photos]
     assert list(first.facts) == expected
     assert len(set(expected)) == 12
     # Facts are the photo's alone: they stay what they are with other weights.
     others = replace(backbone, facts=replace(backbone.facts, weights_sha256="0" * 64))
-    monkeypatch.setattr("worker.features.extraction.photo_facts", None)
-    assert extract(others, store, dataset).facts == first.facts
-    for name in ("open_photo", "read_photo"):
-        monkeypatch.setattr(f"worker.features.extraction.{name}", None)
-    again = extract(backbone, store, dataset)
+    assert extract(others, store, decoders, dataset).facts == first.facts
+    monkeypatch.setattr(Decoders, "prepare", None)
+    again = extract(backbone, store, decoders, dataset)
     assert (again.facts, again.computed) == (first.facts, 0)
 
 
 def test_facts_that_are_missing_or_of_another_recipe_are_computed_alone(
     backbone: Backbone,
     store: FeatureStore,
+    decoders: Decoders,
     storage: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = prepared(storage)
-    first = extract(backbone, store, dataset)
+    first = extract(backbone, store, decoders, dataset)
     facts = [entry for entry in kept(tmp_path / "features") if is_facts(entry)]
     assert len(facts) == 12
     facts[0].unlink()
     facts[1].write_bytes(b"torn")
     monkeypatch.setattr("worker.features.extraction.make_engine", None)
-    again = extract(backbone, store, dataset)
+    again = extract(backbone, store, decoders, dataset)
     assert (again.facts, again.computed, store.damaged) == (first.facts, 0, 1)
     assert [entry for entry in kept(tmp_path / "features") if is_facts(entry)] == facts
     with monkeypatch.context() as patch:
         patch.setattr("worker.features.extraction.FACTS", {"sharpness": "of another kind"})
-        assert extract(backbone, store, dataset).computed == 0
+        assert extract(backbone, store, decoders, dataset).computed == 0
     assert len([entry for entry in kept(tmp_path / "features") if is_facts(entry)]) == 24
 
 
 def test_a_store_that_cannot_be_written_costs_time_only(
-    backbone: Backbone, store: FeatureStore, storage: Path, tmp_path: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path, tmp_path: Path
 ) -> None:
     dataset = prepared(storage)
-    expected = all_of(extract(backbone, store, dataset).features)
+    expected = all_of(extract(backbone, store, decoders, dataset).features)
     (tmp_path / "file").write_text("not a folder")
     useless = FeatureStore(tmp_path / "file" / "features", ROOMY)
     for _ in range(2):
-        extracted = extract(backbone, useless, dataset)
+        extracted = extract(backbone, useless, decoders, dataset)
         assert extracted.computed == 24
         assert np.array_equal(all_of(extracted.features), expected)
     assert isinstance(useless.fault, NotADirectoryError)
 
 
 def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     folder = min((storage / "products").iterdir())
     whole = min(folder.iterdir()).read_bytes()
@@ -223,7 +232,7 @@ def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
     (folder / "d.jpg").write_bytes(whole)
     dataset = prepared(storage)
     (folder / "c.jpg").unlink()
-    extracted = extract(backbone, store, dataset)
+    extracted = extract(backbone, store, decoders, dataset)
     assert {Path(photo.photo).name: photo.reason for photo in extracted.dataset.skipped} == {
         "a.jpg": SkipReason.NOT_AN_IMAGE,
         "b.jpg": SkipReason.TRUNCATED,
@@ -242,53 +251,53 @@ def test_photos_that_are_none_or_vanished_are_left_out_with_their_reason(
 
 
 def test_too_few_readable_photos_are_too_few_photos(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     for file in sorted(storage.rglob("*.jpg"))[:3]:
         file.write_text(f"no photo, but bytes: {file}")
     with pytest.raises(JobError) as raised:
-        extract(backbone, store, prepared(storage))
+        extract(backbone, store, decoders, prepared(storage))
     assert raised.value.code == ErrorCode.INSUFFICIENT_PHOTOS
     assert "There are 9 usable photos of 3 active products (3 more could not be used)" in raised.value.message
 
 
 def test_photos_that_vanish_are_the_storages_fault(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     dataset = prepared(storage)
     shutil.rmtree(storage / "products")
     with pytest.raises(JobError) as raised:
-        extract(backbone, store, dataset)
+        extract(backbone, store, decoders, dataset)
     assert raised.value.code == ErrorCode.STORAGE_UNAVAILABLE
 
 
 def test_a_photo_replaced_after_it_was_read_is_not_kept_as_what_it_was(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     dataset = prepared(storage)
     before, after = dataset.photos[0].path, dataset.photos[11].path
     original = before.read_bytes()
     before.write_bytes(after.read_bytes())
-    assert extract(backbone, store, dataset).computed == 24
+    assert extract(backbone, store, decoders, dataset).computed == 24
     before.write_bytes(original)
-    again = extract(backbone, store, prepared(storage))
+    again = extract(backbone, store, decoders, prepared(storage))
     assert again.computed == 2
     seen = litert_engine(backbone)(decode_photo(before)[None]).features[0]
     assert np.array_equal(again.features.read([0])[0, 0], seen)
 
 
 def test_an_error_of_the_storage_ends_the_extraction(
-    backbone: Backbone, store: FeatureStore, storage: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path
 ) -> None:
     dataset = prepared(storage)
     dataset.photos[5].path.unlink()
     dataset.photos[5].path.mkdir()
     with pytest.raises(IsADirectoryError):
-        extract(backbone, store, dataset)
+        extract(backbone, store, decoders, dataset)
 
 
 def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store(
-    backbone: Backbone, store: FeatureStore, storage: Path, drawn_photos: Path
+    backbone: Backbone, store: FeatureStore, decoders: Decoders, storage: Path, drawn_photos: Path
 ) -> None:
     for folder in drawn_photos.iterdir():
         for file in folder.iterdir():
@@ -296,7 +305,7 @@ def test_probing_looks_at_photos_from_first_to_last_and_leaves_them_in_the_store
     dataset = prepared(storage)
     dataset.photos[0].path.unlink()
     dataset.photos[31].path.write_text("no photo")
-    extractor = Extractor(backbone, store, keep_tail_inputs=False)
+    extractor = Extractor(backbone, store, decoders, keep_tail_inputs=False)
     assert extractor.probe(dataset, ("whole",)) == 16
     left = extractor.extract(dataset, ("whole",))
     assert left.computed == 30 - 14

@@ -18,6 +18,8 @@ from worker.errors import ErrorCode, JobError
 from worker.job.job import ActiveModel
 from worker.job.options import Promote
 from worker.job.promotion import Comparison
+from worker.photos.decoders import Decoders
+from worker.photos.decoding_limits import decoding_limits
 from worker.pipeline.compare import HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
 from worker.pipeline.conclude import conclude
 from worker.pipeline.version_files import write_held_out
@@ -61,15 +63,17 @@ def copied(good: Published, tmp_path: Path) -> ActiveModel:
 
 def compared(new: Published, active: ActiveModel) -> Comparison:
     candidate = new.candidate
-    return compare_published(
-        new.folder,
-        active,
-        candidate.extracted.dataset,
-        candidate.trained.groups.of,
-        candidate.trained.held_out,
-        candidate.backbone,
-        candidate.job.cache,
-    )
+    with Decoders(decoding_limits(None)) as decoders:
+        return compare_published(
+            new.folder,
+            active,
+            candidate.extracted.dataset,
+            candidate.trained.groups.of,
+            candidate.trained.held_out,
+            candidate.backbone,
+            candidate.job.cache,
+            decoders,
+        )
 
 
 def change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -20,6 +20,7 @@ from worker.features.extraction import Extracted, Extractor
 from worker.features.store import FeatureStore
 from worker.job.options import Profile
 from worker.photos.augmentation import view_names
+from worker.photos.decoders import Decoders
 from worker.training.budget import Budget, plan_views
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def dataset(drawn_photos: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def extractor(backbone: Backbone, tmp_path: Path) -> Extractor:
-    return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), keep_tail_inputs=True)
+def extractor(backbone: Backbone, decoders: Decoders, tmp_path: Path) -> Extractor:
+    return Extractor(backbone, FeatureStore(tmp_path / "features", 1 << 30), decoders, keep_tail_inputs=True)
 
 
 def test_without_a_budget_nobody_looks_at_the_clock_or_a_photo(
@@ -125,12 +126,14 @@ def test_new_products_at_the_catalogues_end_are_not_overlooked(
 
 
 @pytest.fixture(scope="module")
-def extracted(backbone: Backbone, drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Extracted:
+def extracted(
+    backbone: Backbone, decoders: Decoders, drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Extracted:
     folder = tmp_path_factory.mktemp("extracted")
     (folder / "products").symlink_to(drawn_photos)
     read = prepare_dataset(fetch_photos(catalogue_of(drawn_photos), folder), lambda done: None)
     store = FeatureStore(folder / "features", 1 << 30)
-    return Extractor(backbone, store, keep_tail_inputs=True).extract(read, ("whole",))
+    return Extractor(backbone, store, decoders, keep_tail_inputs=True).extract(read, ("whole",))
 
 
 @pytest.fixture(scope="module")
