@@ -7,9 +7,11 @@ from typing import Final
 import numpy as np
 
 from worker.arrays import softmax
-from worker.evaluation.advice import PhotoResult, advise, mislabelled
+from worker.evaluation.accuracy_json import accuracy_metrics
+from worker.evaluation.advice import advise
 from worker.evaluation.gate import decide
-from worker.evaluation.metrics import Evaluation, accuracy_metrics, evaluate
+from worker.evaluation.metrics import Evaluation, evaluate
+from worker.evaluation.mislabelled import PhotoResult, mislabelled
 from worker.evaluation.thresholds import Rejection
 from worker.job.advice import Advice
 from worker.job.job import ActiveModel

@@ -82,8 +82,7 @@ def train_model(
     epochs = recipe.epochs and (options.epochs or recipe.epochs)
 
     with tracker.stage(Stage.FETCH_PHOTOS, "Fetching photos"):
-        products, others = split_catalogue(read_catalogue(), options.negatives)
-        photo_set, negative_set = fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
+        photo_set, negative_set = _fetch(job, read_catalogue())
         found = len(photo_set.photos) + len(negative_set.photos)
         tracker.expect(job_seconds(found, recipe.views, epochs))
 
@@ -126,11 +125,16 @@ def train_model(
         export(backbone, trained.model, job.folder)
         _export_held_out(backbone, trained, extracted.dataset, job)
 
-    took = timedelta(seconds=time.monotonic() - clock)
-    used = len(other.dataset.photos) if other else 0
+    used, took = len(other.dataset.photos) if other else 0, timedelta(seconds=time.monotonic() - clock)
     return Candidate(
         job, backbone, reason, extracted, used, skipped, trained, views, made_of, record, tracker, took
     )
+
+
+def _fetch(job: Job, catalogue: Sequence[CataloguePhoto]) -> tuple[PhotoSet, PhotoSet]:
+    """The products' photos and the negatives."""
+    products, others = split_catalogue(catalogue, job.options.negatives)
+    return fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
 
 
 def _build(job: Job, record: Record) -> tuple[Backbone, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.template import OUTPUT, SCORE_NODE
-from worker.evaluation.metrics import as_json
+from worker.evaluation.accuracy_json import as_json
 from worker.evaluation.thresholds import Rejection
 from worker.photos.decode import PREPARATION
 from worker.report.description import ModelDescription

@@ -10,7 +10,7 @@ import pytest
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, auroc, calibration_error, measure
 from bench.honesty.scenes import SCENES, SIZE, draw_scene, draw_scenes
-from worker.evaluation import metrics, thresholds
+from worker.evaluation import accuracy_json, metrics, thresholds
 
 RANDOM = np.random.default_rng(3)
 
@@ -75,7 +75,7 @@ def test_claims_are_read_as_the_worker_writes_them() -> None:
     scores = np.arange(4, dtype=np.float32)
     rejection = thresholds.choose_thresholds(scores, np.ones(4, bool), scores[:2], scores[:0])
     assert rejection and rejection.near
-    accuracy = metrics.as_json(evaluation)
+    accuracy = accuracy_json.as_json(evaluation)
     claims = reported({"accuracy": accuracy, "rejection": asdict(rejection)})
     assert claims["top1"] == evaluation.accuracy.top1
     assert claims["near_auroc"] == rejection.near.auroc

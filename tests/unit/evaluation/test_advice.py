@@ -6,18 +6,15 @@ from dataclasses import replace
 import pytest
 
 from tests.support.made_photos import FACTS
-from worker.evaluation.advice import FEW_PHOTOS, LISTED, LostProduct, PhotoResult, advise, mislabelled
+from tests.support.photo_results import photo, stray, taken_for
+from worker.evaluation.advice import FEW_PHOTOS, LISTED, LostProduct, advise
 from worker.evaluation.metrics import Accuracy, Evaluation, ProductAccuracy
+from worker.evaluation.mislabelled import PhotoResult
 from worker.job.advice import Advice, AdviceKind
 from worker.photos.facts import PhotoFacts
 
 NAMES = {"CUP": "Cup", "JUG": "Jug", "PEN": "Pen", "POT": "POT"}
 NOTHING = Accuracy(None, None, None, None, None, 0, 0)
-
-
-def photo(number: int, sku: str = "CUP", facts: PhotoFacts = FACTS) -> PhotoResult:
-    """One that the model was right and sure about."""
-    return PhotoResult(f"products/{sku}/{number}.jpg", sku, facts, sku, 0.99, 0.99)
 
 
 def product(sku: str, photos: int = 10, measured: int = 10) -> ProductAccuracy:
@@ -43,13 +40,6 @@ def test_a_good_catalogue_needs_no_advice() -> None:
     assert told(products=[product("CUP"), product("JUG")], copies=[(0, 1)]) == ()
 
 
-def stray(number: int, sku: str = "CUP", prediction: str = "JUG") -> PhotoResult:
-    """A photo that the model surely takes for one of another product, and whose nearest neighbour is there, too."""
-    return replace(
-        photo(number, sku), prediction=prediction, confidence=0.97, label_probability=0.001, nearer=0.3
-    )
-
-
 def test_products_of_the_active_model_without_a_readable_photo_come_first() -> None:
     lost = [LostProduct("PEN", ("products/PEN/1.jpg", "products/PEN/2.jpg")), LostProduct("POT", ())]
     few = Evaluation(NOTHING, (product("CUP", photos=2),), ())
@@ -66,84 +56,12 @@ def test_products_of_the_active_model_without_a_readable_photo_come_first() -> N
     assert AdviceKind.PRODUCTS_LOST not in [each.kind for each in others]
 
 
-def taken_for(sku: str, other: str, photos: int, wrong: int) -> list[PhotoResult]:
-    """Photos of one product, the first of which the model takes for those of another, which are no nearer."""
-    return [
-        replace(stray(number, sku, other), nearer=0.0) if number < wrong else photo(number, sku)
-        for number in range(photos)
-    ]
-
-
-def kinds(photos: list[PhotoResult]) -> list[AdviceKind]:
-    return [each.kind for each in advise(photos, (), Evaluation(NOTHING, (), ()), NAMES)]
-
-
 def test_a_photo_that_is_surely_of_another_product_looks_mislabelled() -> None:
     advice = one(told([stray(1)]), AdviceKind.LOOKS_MISLABELLED)
     assert advice.message == (
         "products/CUP/1.jpg is filed under Cup (CUP) and looks like Jug (JUG): is it the right product?"
     )
     assert (advice.skus, advice.photos) == (("CUP", "JUG"), ("products/CUP/1.jpg",))
-
-
-@pytest.mark.parametrize(
-    "doubtful",
-    [
-        replace(stray(1), confidence=0.4),
-        replace(stray(1), label_probability=0.2),
-        replace(stray(1), nearer=0.05),
-        PhotoResult("products/CUP/2.jpg", "CUP", FACTS),
-    ],
-)
-def test_a_photo_that_leaves_a_doubt_does_not_look_mislabelled(doubtful: PhotoResult) -> None:
-    assert told([doubtful]) == ()
-
-
-@pytest.mark.parametrize(
-    ("one_way", "other_way", "are_alike"),
-    [(7, 0, True), (0, 7, True), (4, 3, True), (12, 12, True), (6, 0, False), (3, 3, False), (1, 0, False)],
-)
-def test_products_that_are_taken_for_each_other_are_hard_to_tell_apart_and_no_stray_is_mislabelled(
-    one_way: int, other_way: int, are_alike: bool
-) -> None:
-    """Of twelve photos each, more than six say that the two are alike."""
-    photos = [*taken_for("PEN", "POT", 12, one_way), *taken_for("POT", "PEN", 12, other_way)]
-    photos[11:12] = [stray(99, "PEN", "POT")]
-    if are_alike:
-        assert mislabelled(photos) == []
-        assert kinds(photos) == [AdviceKind.HARD_TO_TELL_APART]
-    else:
-        assert mislabelled(photos) == [11]
-        assert kinds(photos) == [AdviceKind.LOOKS_MISLABELLED]
-
-
-def test_several_strays_of_one_product_in_another_do_not_make_the_two_alike() -> None:
-    photos = [*(stray(number, "PEN", "POT") for number in range(9)), *taken_for("POT", "PEN", 12, 0)]
-    assert mislabelled([*photos, photo(50, "PEN")]) == list(range(9))
-
-
-def test_alike_products_leave_strays_of_other_products_suspicious() -> None:
-    photos = [*taken_for("PEN", "POT", 12, 7), stray(0, "CUP", "POT"), *taken_for("POT", "PEN", 12, 0)]
-    assert mislabelled(photos) == [12]
-
-
-def test_the_product_with_fewer_measured_photos_says_how_many_are_many() -> None:
-    for fewer, expected in ((2, []), (3, []), (4, [100])):
-        photos = [
-            *taken_for("PEN", "POT", 100, 2),
-            stray(0, "PEN", "POT"),
-            *taken_for("POT", "PEN", fewer, 0),
-        ]
-        assert mislabelled(photos) == expected, fewer
-    single = [*taken_for("PEN", "POT", 2, 1), stray(0, "PEN", "POT"), *taken_for("POT", "PEN", 1, 0)]
-    assert mislabelled(single) == [2], "a single photo is no sign that products are alike"
-
-
-def test_a_photo_that_looks_like_a_product_which_was_not_measured_is_not_called_mislabelled() -> None:
-    unmeasured = [PhotoResult(each.name, each.sku, FACTS) for each in taken_for("POT", "PEN", 9, 0)]
-    assert mislabelled([stray(0, "PEN", "POT"), *unmeasured]) == []
-    assert kinds([stray(0, "PEN", "POT"), *unmeasured]) == []
-    assert mislabelled([stray(0, "PEN", "POT"), *unmeasured, photo(50, "POT")]) == [0]
 
 
 def test_the_surest_suspects_come_first_and_no_more_than_anybody_reads() -> None:

@@ -9,8 +9,10 @@ import pytest
 from tests.support.made_photos import contents, made_photos, scenes
 from tests.support.made_reports import made_report
 from worker.arrays import Labels
-from worker.evaluation.advice import LISTED, PhotoResult, advise
-from worker.evaluation.metrics import LONGEST, Evaluation, accuracy_metrics, evaluate
+from worker.evaluation.accuracy_json import LONGEST, accuracy_metrics
+from worker.evaluation.advice import LISTED, advise
+from worker.evaluation.metrics import Evaluation, evaluate
+from worker.evaluation.mislabelled import PhotoResult
 from worker.evaluation.thresholds import choose_thresholds
 from worker.features.extraction import Extracted
 from worker.job.advice import AdviceKind

@@ -4,8 +4,8 @@ import json
 
 import psycopg
 
-from tests.unit.evaluation.test_metrics import drawn
-from worker.evaluation.metrics import accuracy_metrics
+from tests.unit.evaluation.test_accuracy_json import drawn
+from worker.evaluation.accuracy_json import accuracy_metrics
 
 
 def test_postgres_counts_the_characters_alike(database: str) -> None:
