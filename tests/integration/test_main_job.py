@@ -129,7 +129,7 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
     assert backbone["backbone"] == "efficientnet_lite0"
     assert backbone["reason"] == "BACKBONE is efficientnet_lite0."
     [ready] = [event for event in log if event["event"] == Event.FEATURES_READY]
-    assert (ready["photos"], ready["views"]) == (28, 28 * 5)
+    assert (ready["photos"], ready["views"]) == (28, 28 * 3)
     [chosen] = [event for event in log if event["event"] == Event.MODEL_CHOSEN]
     assert "held out" in chosen["reason"]
     epochs = [event for event in log if event["event"] == Event.EPOCH_FINISHED]

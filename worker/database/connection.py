@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,11 @@ class Database:
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
                 try:
-                    await connection.execute(QUERIES["limit_transaction"], LIMITS)
+                    limited = await connection.execute(QUERIES["limit_transaction"], LIMITS)
+                    if await limited.fetchone() == (True,):
+                        raise ReadOnlySqlTransaction(
+                            "The server takes no writes: it is a standby, or read-only."
+                        )
                     yield connection
                 except (*OUTAGE, asyncio.CancelledError):
                     # Its state and its server are unknown: the pool must open a new one.
@@ -115,5 +119,4 @@ async def database_time(connection: psycopg.AsyncConnection[Any]) -> datetime:
     """When the transaction began, by the database's clock."""
     row = await (await connection.execute(QUERIES["now"])).fetchone()
     assert row
-    now: datetime = row[0]
-    return now
+    return datetime.fromtimestamp(float(row[0]), UTC)
