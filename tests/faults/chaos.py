@@ -25,6 +25,7 @@ from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.chaos_audit import Audit
 from tests.faults.chaos_backend import UnhelpfulBackend
 from tests.faults.chaos_history import history, longest_return, remember
+from tests.faults.chaos_operator import UnhelpfulOperator
 from tests.faults.workers import Worker, Workers
 from tests.support.shop import Shop
 from worker.database.migrate import MIGRATIONS, migrate
@@ -37,6 +38,7 @@ KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
+OPERATE_EVERY = 3
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
@@ -62,6 +64,7 @@ class Chaos:
     shop: Shop
     workers: Workers
     backend: UnhelpfulBackend
+    operator: UnhelpfulOperator
     _staff: list[Worker] = field(default_factory=list)
     _killed: dict[Path, datetime] = field(default_factory=dict)
     _frozen: list[tuple[float, Worker]] = field(default_factory=list)
@@ -76,6 +79,8 @@ class Chaos:
             completed = self._count("Completed")
             inserted += self._insert_jobs()
             self.backend.disturb()
+            if rounds % OPERATE_EVERY == OPERATE_EVERY - 1:
+                self.operator.disturb()
             self._fill_staff()
             if restarts and spent > self.seconds * (3 - len(restarts)) / 3:
                 restarts.pop(0)()
@@ -112,9 +117,13 @@ class Chaos:
             jobs = connection.execute(JOBS).fetchall()
         changes = history(self.shop)
         audit = Audit(
-            self.shop, jobs, changes, {each.log: each.log.read_text() for each in self.workers.started}
+            self.shop,
+            jobs,
+            changes,
+            {each.log: each.log.read_text() for each in self.workers.started},
+            frozenset(self.operator.pruned),
         )
-        losses = self._losses + list(audit.losses())
+        losses = self._losses + self.operator.faults + list(audit.losses())
         logged = Counter(event["event"] for events in audit.events() for event in events)
         good = {job["Id"]: job for job in jobs if job["InitiatedBy"] is None}
         figures = {
@@ -123,6 +132,9 @@ class Chaos:
             "workers killed": len(self._killed),
             "workers frozen": self._counts["frozen"],
             "Postgres restarts": self._counts["restarts"],
+            "output taken away": self.operator.outages,
+            "rolled back": self.operator.rollbacks,
+            "models pruned": len(self.operator.pruned),
             "completions": sum(change.new == "Completed" for job in good for change in changes[job]),
             "jobs rescued": logged[Event.JOB_RESCUED],
             "leases lost": logged[Event.LEASE_LOST],
@@ -208,7 +220,7 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
         workers = Workers(shop, folder)
         backend = UnhelpfulBackend(shop)
         backend.begin()
-        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend)
+        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, UnhelpfulOperator(shop))
         try:
             chaos.disturb()
             chaos.drain()

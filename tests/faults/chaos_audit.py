@@ -25,12 +25,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Audit:
-    """The end of a run: the shop, its jobs' rows and their changes, and each worker's log."""
+    """The end of a run: the shop, its jobs' rows and their changes, each worker's log, and the pruned versions."""
 
     shop: Shop
     jobs: Sequence[Row]
     history: Mapping[UUID, Sequence[Change]]
     logs: Mapping[Path, str]
+    pruned: frozenset[str]
 
     def events(self) -> list[list[Row]]:
         """The readable events of each worker's log."""
@@ -52,7 +53,7 @@ class Audit:
         """Yield a sentence for every violated invariant."""
         for job in self.jobs:
             yield from self._of_job(job)
-            if job["Status"] == "Completed":
+            if job["Status"] == "Completed" and job["ResultModelVersion"] not in self.pruned:
                 folder = self.shop.models / job["ResultModelVersion"]
                 yield from _of_folder(folder, {"job_id": str(job["Id"]), "version": folder.name})
         yield from self._of_models()
@@ -84,8 +85,12 @@ class Audit:
     def _of_models(self) -> Iterator[str]:
         models = self.shop.models_in_database()
         results = Counter(job["ResultModelVersion"] for job in self.jobs if job["Status"] == "Completed")
-        if results != Counter(model["Version"] for model in models):
-            yield f"{len(models)} models and {results.total()} completed jobs do not fit together"
+        known = Counter(model["Version"] for model in models)
+        if results != known + Counter(self.pruned):
+            yield (
+                f"{len(models)} models, {len(self.pruned)} pruned ones and {results.total()} completed jobs do not fit "
+                "together"
+            )
         if (active := sum(model["IsActive"] for model in models)) != 1:
             yield f"{active} models are active"
         try:
