@@ -43,7 +43,7 @@ dist: setup
 	@$(UV) build --quiet --wheel --out-dir $(DIST)
 	@$(UV) export --quiet --frozen --no-dev --no-emit-project --no-header --output-file $(DIST)/requirements.txt
 
-# The faults of `make test` for longer: workers killed every second for MINUTES, Postgres restarted twice.
+# The faults of `make test` for longer: workers killed every second for MINUTES, Postgres restarted, crashed and set back.
 chaos: setup
 	@$(RUN) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --jobs 1000 --workers 8
 

@@ -1,4 +1,4 @@
-"""Chaos test: kills a worker every second, restarts Postgres twice, beside a backend that writes odd and stale rows,
+"""Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows,
 and checks that no job is lost or done twice.
 
 `python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
@@ -24,6 +24,7 @@ from rich.table import Table
 from demo.embedded_postgres import EmbeddedPostgres
 from tests.faults.chaos_audit import Audit
 from tests.faults.chaos_backend import UnhelpfulBackend
+from tests.faults.chaos_fail_over import fail_over
 from tests.faults.chaos_history import history, longest_return, remember
 from tests.faults.chaos_operator import UnhelpfulOperator
 from tests.faults.workers import Worker, Workers
@@ -70,11 +71,12 @@ class Chaos:
     _frozen: list[tuple[float, Worker]] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _losses: list[str] = field(default_factory=list)
+    _forgotten: set[str] = field(default_factory=set)
 
     def disturb(self) -> None:
         """Kill and replace workers, and restart Postgres, while inserting jobs."""
         began, inserted, rounds = time.monotonic(), 0, 0
-        restarts: list[Callable[[], None]] = [self.server.restart, self._crash]
+        restarts: list[Callable[[], None]] = [self.server.restart, self._crash, self._fail_over]
         while (spent := time.monotonic() - began) < self.seconds or inserted < self.jobs or restarts:
             completed = self._count("Completed")
             inserted += self._insert_jobs()
@@ -82,7 +84,7 @@ class Chaos:
             if rounds % OPERATE_EVERY == OPERATE_EVERY - 1:
                 self.operator.disturb()
             self._fill_staff()
-            if restarts and spent > self.seconds * (3 - len(restarts)) / 3:
+            if restarts and spent > self.seconds * (4 - len(restarts)) / 4:
                 restarts.pop(0)()
                 self._counts["restarts"] += 1
             if rounds % FREEZE_EVERY == 0:
@@ -122,6 +124,7 @@ class Chaos:
             changes,
             {each.log: each.log.read_text() for each in self.workers.started},
             frozenset(self.operator.pruned),
+            frozenset(self._forgotten),
         )
         losses = self._losses + self.operator.faults + list(audit.losses())
         logged = Counter(event["event"] for events in audit.events() for event in events)
@@ -132,6 +135,7 @@ class Chaos:
             "workers killed": len(self._killed),
             "workers frozen": self._counts["frozen"],
             "Postgres restarts": self._counts["restarts"],
+            "models forgotten in a fail-over": len(self._forgotten),
             "output taken away": self.operator.outages,
             "rolled back": self.operator.rollbacks,
             "models pruned": len(self.operator.pruned),
@@ -209,6 +213,9 @@ class Chaos:
     def _crash(self) -> None:
         self.server.kill()
         self.server.start()
+
+    def _fail_over(self) -> None:
+        self._forgotten |= fail_over(self.server, self.shop)
 
 
 def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:

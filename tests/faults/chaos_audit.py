@@ -25,13 +25,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Audit:
-    """The end of a run: the shop, its jobs' rows and their changes, each worker's log, and the pruned versions."""
+    """The end of a run: the shop, its jobs' rows and their changes, each worker's log, the pruned versions, and
+    those whose rows a fail-over lost."""
 
     shop: Shop
     jobs: Sequence[Row]
     history: Mapping[UUID, Sequence[Change]]
     logs: Mapping[Path, str]
     pruned: frozenset[str]
+    forgotten: frozenset[str]
 
     def events(self) -> list[list[Row]]:
         """The readable events of each worker's log."""
@@ -101,6 +103,8 @@ class Audit:
     def _of_orphans(self) -> Iterator[str]:
         unexplained = Counter(job for events in self.events() for job in _ended_at_the_commit(events))
         for orphan in self.orphans():
+            if orphan.name in self.forgotten:
+                continue
             job_id = json.loads((orphan / "metadata.json").read_text())["job_id"]
             yield from _of_folder(orphan, {"job_id": job_id, "version": orphan.name})
             unexplained[job_id] -= 1

@@ -104,7 +104,7 @@ class Attempt:
         except CancelRequested:
             return Cancelled()
         except JobError as error:
-            return Failed(error.code, error.message, traceback.format_exc() if error.__cause__ else None)
+            return Failed(error.code, error.message)
         except (LeaseLost, *OUTAGE):
             raise
         except Exception as error:
