@@ -27,6 +27,7 @@ from tests.faults.chaos_backend import UnhelpfulBackend
 from tests.faults.chaos_fail_over import fail_over
 from tests.faults.chaos_history import history, longest_return, remember
 from tests.faults.chaos_operator import UnhelpfulOperator
+from tests.faults.stub_photos import lay_out
 from tests.faults.workers import Worker, Workers
 from tests.support.shop import Shop
 from worker.database.migrate import MIGRATIONS, migrate
@@ -40,6 +41,8 @@ KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
 OPERATE_EVERY = 3
+# Of the workers, those whose jobs have photos, most of them bad.
+PHOTOS_EVERY = 3
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
@@ -66,6 +69,7 @@ class Chaos:
     workers: Workers
     backend: UnhelpfulBackend
     operator: UnhelpfulOperator
+    photos: Path
     _staff: list[Worker] = field(default_factory=list)
     _killed: dict[Path, datetime] = field(default_factory=dict)
     _frozen: list[tuple[float, Worker]] = field(default_factory=list)
@@ -182,6 +186,8 @@ class Chaos:
         while len(self._staff) < self.crew:
             settings = {"POLL_SECONDS": "0.5", "RETRY_SECONDS": "0", "LEASE_SECONDS": str(LEASE_SECONDS)}
             stub = {"STUB_SECONDS": f"{random.uniform(0.1, 0.5):.2f}"}
+            if len(self.workers.started) % PHOTOS_EVERY == 0:
+                stub["STUB_PHOTOS"] = str(self.photos)
             self._staff.append(self.workers.start(**settings | stub))
 
     def _look_after_staff(self) -> None:
@@ -227,7 +233,9 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
         workers = Workers(shop, folder)
         backend = UnhelpfulBackend(shop)
         backend.begin()
-        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, UnhelpfulOperator(shop))
+        photos = folder / "photos"
+        lay_out(photos)
+        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, UnhelpfulOperator(shop), photos)
         try:
             chaos.disturb()
             chaos.drain()

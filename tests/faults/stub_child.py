@@ -1,6 +1,7 @@
 """A stub of the training child: reports the stages and writes a model's files, in STUB_SECONDS.
 
-With STUB_PROMOTE=0 it activates no model, with STUB_UNCHANGED=1 it has nothing to train where a model is active.
+With STUB_PROMOTE=0 it activates no model, with STUB_UNCHANGED=1 it has nothing to train where a model is active, with
+STUB_PHOTOS it has the photos of a folder decoded.
 """
 
 import hashlib
@@ -8,11 +9,12 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from tests.faults.fault import strike
 from tests.faults.stub_model import stub_model
 from worker.child.messages import Failed, Finished, Message, decode_job, decode_reconsider, encode
-from worker.errors import code_of
+from worker.errors import ErrorCode, code_of
 from worker.job.job import ActiveModel, Job
 from worker.job.outcome import Unchanged
 from worker.job.progress import Advanced, Stage, StageFinished, StageStarted
@@ -44,6 +46,9 @@ def main() -> None:
         send(Advanced(15 * number, f"Stub: {stage}", left))
         strike(stage)
         time.sleep(seconds / len(Stage))
+        if stage is Stage.TRAIN and (fault := fault_of_photos()):
+            send(Failed(ErrorCode.INTERNAL_ERROR, fault))
+            return
         if stage is Stage.EXPORT:
             try:
                 write_files(job)
@@ -55,6 +60,16 @@ def main() -> None:
     for line in sys.stdin.buffer:
         strike("reconsider")
         send(conclude(decode_reconsider(line).active))
+
+
+def fault_of_photos() -> str:
+    """What is wrong with how the photos in STUB_PHOTOS are decoded, or ""."""
+    if not (folder := os.environ.get("STUB_PHOTOS")):
+        return ""
+    # NumPy and Pillow take a while to import, and most stubs have no photos.
+    from tests.faults.stub_photos import fault_of
+
+    return fault_of(Path(folder))
 
 
 def write_files(job: Job) -> None:
