@@ -45,15 +45,16 @@ def sleep(path: Path) -> None:
 
 
 def grow(path: Path) -> None:
+    """Take memory until there is none; the kernel clears it, so that it costs no CPU time."""
     held = []
     while True:
-        held.append(bytearray(4 << 20))
+        held.append(bytes(16 << 20))
 
 
 def hide(path: Path) -> None:
     """Call it damage where 150 MB of memory are not to be had, as some libraries do."""
     try:
-        bytearray(150 << 20)
+        bytes(150 << 20)
     except MemoryError:
         raise UnreadablePhoto(SkipReason.TRUNCATED, f"{path} is damaged.") from None
 

@@ -27,7 +27,7 @@ from worker.photos.facts import photo_facts
 from worker.photos.thumbnails import thumbnail
 from worker.photos.unreadable import FailedDecoding, SkipReason, UnreadablePhoto
 
-LIMITS = DecodingLimits(2, memory=160 << 20, cpu_seconds=0.3, idle_seconds=0.5)
+LIMITS = DecodingLimits(2, memory=160 << 20, cpu_seconds=0.5, idle_seconds=0.5)
 SKIPPED = {
     "crash": SkipReason.DECODER_CRASHED,
     "leave": SkipReason.DECODER_CRASHED,
