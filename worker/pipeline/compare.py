@@ -13,11 +13,11 @@ from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.backbone import Backbone
 from worker.backbone.cache import OnFault, cached_backbone, raise_it
 from worker.backbone.weights import pretrained_weights
-from worker.catalogue.dataset import Dataset
 from worker.catalogue.photo_files import Photo
 from worker.cores import usable_cores
 from worker.errors import JobError
 from worker.evaluation.gate import compare
+from worker.features.extraction import Extracted
 from worker.job.job import ActiveModel
 from worker.job.promotion import Comparison
 from worker.photos.augmentation import WHOLE
@@ -36,6 +36,9 @@ TRAINED_ON, TAIL_TRAINED_ON = "trained_on", "tail_trained_on"
 
 COMPARED_AT_MOST = 1_000
 
+UNREADABLE = -1
+"""In the place of a prediction."""
+
 
 class Incomparable(Exception):
     """The active model and the new one cannot be compared; the message says why in a sentence."""
@@ -44,7 +47,7 @@ class Incomparable(Exception):
 def compare_published(
     folder: Path,
     active: ActiveModel,
-    dataset: Dataset,
+    extracted: Extracted,
     groups: Labels,
     held_out: Indices,
     backbone: Backbone,
@@ -54,14 +57,15 @@ def compare_published(
 ) -> Comparison:
     """Compare the model published in `folder` with the active one, by their files.
 
-    The held-out models of both answer, to those photos at `held_out`, indices in `dataset`, that the active one has
+    The held-out models of both answer, to those photos at `held_out`, indices in the dataset, that the active one has
     not trained on either, and that show products which both know. `groups` `[photos]` numbers the photos' groups.
-    `backbone` is the new model's; another one, that the active model has, is converted into `cache`, CACHE_PATH, as
-    `cached_backbone` does.
+    `backbone` is the new model's, and that of `extracted`; another one, that the active model has, is converted into
+    `cache`, CACHE_PATH, as `cached_backbone` does.
     Raises Incomparable.
     """
     old, trained_on = _read_active(active, _backbone_of(active, backbone, cache, on_fault))
     new = read_published(folder / HELD_OUT_FOLDER, backbone)
+    dataset = extracted.dataset
     skus = [photo.product.sku for photo in dataset.photos]
     common = sorted(set(new.labels) & set(old.labels))
     indices = [
@@ -75,12 +79,13 @@ def compare_published(
             f"There is no photo of a product that the active model {active.version} knows too and that neither "
             "has trained on."
         )
-    answers = _predictions([new, old], common, [dataset.photos[index] for index in indices], decoders)
-    answered = np.array([index for index, answer in zip(indices, answers, strict=True) if answer], np.int64)
-    if not len(answered):
+    predictions = _predictions([new, old], common, extracted, np.array(indices), backbone, decoders)
+    is_answered = (predictions != UNREADABLE).all(axis=0)
+    if not is_answered.any():
         raise Incomparable("The photos that were held out could not be read any more.")
-    of_new, of_old = np.array([answer for answer in answers if answer], np.int64).T
+    answered = np.array(indices)[is_answered]
     labels = np.array([common.index(skus[index]) for index in answered], np.int64)
+    of_new, of_old = predictions[:, is_answered]
     return compare(labels, of_new, of_old, groups[answered])
 
 
@@ -112,27 +117,53 @@ def _read_active(active: ActiveModel, backbone: Backbone) -> tuple[PublishedMode
 
 
 def _predictions(
-    models: Sequence[PublishedModel], common: Sequence[str], photos: Sequence[Photo], decoders: Decoders
-) -> list[tuple[int, ...] | None]:
-    """For each photo each model's prediction, an index into `common`; `None` where the photo cannot be read."""
+    models: Sequence[PublishedModel],
+    common: Sequence[str],
+    extracted: Extracted,
+    indices: Indices,
+    backbone: Backbone,
+    decoders: Decoders,
+) -> Labels:
+    """Each model's prediction for each photo, `[models, photos]`: an index into `common`, or UNREADABLE.
+
+    The features that were extracted answer for a model whose layers are the backbone's; any other one is run.
+    """
     outputs = [[model.labels.index(sku) for sku in common] for model in models]
+    predictions = np.empty((len(models), len(indices)), np.int64)
+    running = [number for number, model in enumerate(models) if not model.is_frozen_in(backbone)]
+    if len(running) < len(models):
+        features = extracted.features.read_at(indices, np.zeros_like(indices))
+        for number in set(range(len(models))) - set(running):
+            logits = models[number].head.logits(features)
+            predictions[number] = logits[:, outputs[number]].argmax(axis=1)
+    if running:
+        photos = [extracted.dataset.photos[index] for index in indices.tolist()]
+        asked = [(models[number], outputs[number]) for number in running]
+        predictions[running] = np.transpose(_run(asked, photos, decoders))
+    return predictions
+
+
+def _run(
+    models: Sequence[tuple[PublishedModel, list[int]]], photos: Sequence[Photo], decoders: Decoders
+) -> list[list[int]]:
+    """For each photo the place of each model's prediction among the outputs that it is asked for, or UNREADABLE."""
     own = threading.local()
 
     def predictors() -> list[Predictor]:
         if not hasattr(own, "predictors"):
-            own.predictors = [model.predictor() for model in models]
+            own.predictors = [model.predictor() for model, _ in models]
         found: list[Predictor] = own.predictors
         return found
 
-    def predict(photo: Photo) -> tuple[int, ...] | None:
+    def predict(photo: Photo) -> list[int]:
         try:
             pixels = decoders.prepare(photo.path, views=[WHOLE]).views
         except (FileNotFoundError, UnreadablePhoto):
-            return None
-        return tuple(
+            return [UNREADABLE] * len(models)
+        return [
             int(predictor(pixels)[0, known].argmax())
-            for predictor, known in zip(predictors(), outputs, strict=True)
-        )
+            for predictor, (_, known) in zip(predictors(), models, strict=True)
+        ]
 
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="compare") as threads:
         return list(threads.map(predict, photos))

@@ -109,7 +109,7 @@ def _decide(
             comparison = compare_published(
                 job.folder,
                 active,
-                candidate.extracted.dataset,
+                candidate.extracted,
                 trained.groups.of,
                 trained.held_out,
                 candidate.backbone,

@@ -15,6 +15,7 @@ from worker.arrays import softmax
 from worker.backbone.backbone import Backbone
 from worker.backbone.layers import Layer, Layers, Weights, arrays
 from worker.backbone.template import MODEL, Stored, Template, fill_engine
+from worker.pipeline.export import PUBLISHED_FLOAT
 from worker.registry.folder import METADATA
 from worker.training.heads import Head
 
@@ -31,6 +32,14 @@ class PublishedModel:
     head: Head
     _features: int
     _engine: bytes = field(repr=False)
+
+    def is_frozen_in(self, backbone: Backbone) -> bool:
+        """Whether its layers are the backbone's own, as they are published: the backbone's features are its own."""
+        ours, theirs = arrays(self.layers), arrays(backbone.layers)
+        return all(
+            name in theirs and np.array_equal(mine, theirs[name].astype(PUBLISHED_FLOAT))
+            for name, mine in ours.items()
+        )
 
     def predictor(self) -> Predictor:
         """LiteRT on one thread, a photo at a time, as `litert_engine` runs the backbone."""

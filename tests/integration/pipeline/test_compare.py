@@ -22,6 +22,7 @@ from worker.photos.decoders import Decoders
 from worker.photos.decoding_limits import decoding_limits
 from worker.pipeline.compare import HELD_OUT_FOLDER, TRAINED_ON, Incomparable, compare_published
 from worker.pipeline.conclude import conclude
+from worker.pipeline.published_model import PublishedModel
 from worker.pipeline.version_files import write_held_out
 from worker.training.warm_start import DIGITS
 
@@ -67,7 +68,7 @@ def compared(new: Published, active: ActiveModel) -> Comparison:
         return compare_published(
             new.folder,
             active,
-            candidate.extracted.dataset,
+            candidate.extracted,
             candidate.trained.groups.of,
             candidate.trained.held_out,
             candidate.backbone,
@@ -114,6 +115,19 @@ def test_a_good_model_takes_the_place_of_one_that_learnt_nonsense(good: Publishe
     ]
     assert one.photos == other.photos == len(held_out[0] & held_out[1]) > 10
     assert one.products == 3
+
+
+def test_extracted_features_answer_for_a_frozen_backbone_as_running_it_does(
+    good: Published, bad: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Decoders, "prepare", None)
+        fast = compared(good, bad.active)
+    monkeypatch.setattr(PublishedModel, "is_frozen_in", lambda *_: False)
+    slow = compared(good, bad.active)
+    assert fast.photos == slow.photos
+    for name in ("new_accuracy", "active_accuracy"):
+        assert getattr(fast, name) == pytest.approx(getattr(slow, name), abs=1.5 / fast.photos)
 
 
 def test_who_asks_for_it_gets_the_worse_model(good: Published, muddled: Workshop) -> None:
