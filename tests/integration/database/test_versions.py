@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from worker.database import migrate as migrating
-from worker.database.migrate import MigrationError, migrate, pending
+from worker.database.migrate import migrate, pending
+from worker.database.migration import MigrationError
 
 ASK = (migrate, pending)
 OURS = 'CREATE TABLE "Jobs" ("Id" int);'
