@@ -163,11 +163,12 @@ def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     listed: set[Product] = set()
     for row in catalogue:
         relative = PurePosixPath(PRODUCTS, row.product_id, "NULL" if row.file_name is None else row.file_name)
+        if row.sku is not None:
+            listed.add(Product(row.product_id, row.sku, row.sku if row.name is None else row.name))
         if row.sku is None or row.name is None or row.file_name is None:
             skipped.append(SkippedPhoto(str(relative), SkipReason.INCOMPLETE_ROW))
             continue
         product = Product(row.product_id, row.sku, row.name)
-        listed.add(product)
         if reason := _fault_of(row.file_name, storage / relative):
             skipped.append(SkippedPhoto(str(relative), reason))
         else:
