@@ -56,7 +56,9 @@ def test_reading_leaves_out_what_is_no_file_of_bytes_and_looks_at_no_picture(tmp
     assert len(dataset.sha256) == len(dataset.labels) == 38
 
 
-def test_a_file_where_the_disk_is_broken_is_skipped_and_a_tenth_of_them_is_a_broken_disk(tmp_path: Path) -> None:
+def test_a_file_where_the_disk_is_broken_is_skipped_and_a_tenth_of_them_is_a_broken_disk(
+    tmp_path: Path,
+) -> None:
     rows = catalogue(tmp_path, {"A": 10, "B": 10})
 
     def break_disk(*numbers: int) -> None:

@@ -1,4 +1,4 @@
-"""Which products of the active model a job has lost: those that are active, have photos, and of which none is usable."""
+"""Which products of the active model a job has lost: active ones that have photos, none of which is usable."""
 
 import json
 from collections.abc import Sequence
