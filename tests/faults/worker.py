@@ -9,9 +9,9 @@ none of this.
 import os
 
 from worker.cli.main import main
-from worker.daemon import child_process, output
+from worker.daemon import answer, child_process
 
 if __name__ == "__main__":
     child_process.MODULE = f"tests.faults.{os.environ.get('TRAINING', 'stub')}_child"
-    output.ANSWER_SECONDS = float(os.environ.get("ANSWER_SECONDS", output.ANSWER_SECONDS))
+    answer.ANSWER_SECONDS = float(os.environ.get("ANSWER_SECONDS", answer.ANSWER_SECONDS))
     main()
