@@ -186,7 +186,7 @@ def test_an_output_that_hangs_is_said_and_keeps_no_worker_from_its_end(shop: Sho
     pipe = metadata.rename(shop.models.with_name("pipe"))
     metadata.write_bytes(whole)
     # Whoever waits reads nothing in it, which is no answer to what is asked now.
-    pipe.open("r+b").close()
+    os.close(os.open(pipe, os.O_RDWR))
     completed_at_once(shop, job_id, pair[1])
 
 

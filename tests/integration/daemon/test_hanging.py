@@ -39,4 +39,4 @@ async def test_an_output_that_hangs_while_a_job_runs_fails_the_attempt(
     job = shop.job(job_id)
     assert (job["Status"], job["ErrorCode"]) == ("Pending", "output_incomplete")
     # Let the threads that wait go.
-    metadata.open("r+b").close()
+    os.close(os.open(metadata, os.O_RDWR))
