@@ -19,9 +19,11 @@ def ask(look: Callable[[], None]) -> asyncio.Future[None]:
 
     def run() -> None:
         try:
-            outcome.set_result(look())
+            look()
         except BaseException as error:
             outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
 
     Thread(target=run, name="output", daemon=True).start()
     return asyncio.wrap_future(outcome)
