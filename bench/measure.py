@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.decode_photo import decode_photo
 from bench.published import load_published
 from bench.shares import shares
-from worker.photos.decode import decode_photo
 
 
 def measure(model_folder: Path, photos: Path) -> dict[str, float]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.decode_photo import decode_photo
 from bench.honesty.claims import reported
 from bench.honesty.measures import Answers, measure
 from bench.published import PublishedModel, load_published
-from worker.photos.decode import decode_photo
 
 BATCH = 16
 

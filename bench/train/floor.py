@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.decode_photo import decode_photo
 from bench.train.backbones import AskedBackbone
 from worker.backbone.backbone import Backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
-from worker.photos.decode import decode_photo
 
 THREADS = usable_cores()
 

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from bench.decode_photo import decode_photo
 from bench.shares import shares
 from bench.train.script import seconds_since_start
-from worker.photos.decode import SIDE, decode_photo
+from worker.photos.decode import SIDE
 
 BATCH = 32
 Features = npt.NDArray[np.float32]

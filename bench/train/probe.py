@@ -21,13 +21,13 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench.decode_photo import decode_photo
 from bench.shares import shares
 from bench.train.backbones import AskedBackbone
 from bench.train.script import seconds_since_start
 from worker.backbone.backbone import Backbone
 from worker.backbone.engine import litert_engine
 from worker.cores import usable_cores
-from worker.photos.decode import decode_photo
 
 RUN = 5
 """Number of a product's photos with consecutive names that cross-validation keeps together: they may look alike."""

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pytest
 from PIL import ExifTags, Image
 
+from bench.decode_photo import decode_photo
 from demo.node import install, run_node
 from demo.serve import serve
 from tests.support.trained_here import TrainedHere
-from worker.photos.decode import SIDE, decode_photo
+from worker.photos.decode import SIDE
 
 SCRIPTS = Path(__file__).parent / "tfjs"
 TOLERANCE = 0.03  # half-precision weights, and two libraries' order of adding

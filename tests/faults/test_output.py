@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.backend import completed_at_once, insert_job, stands_still, status
+from tests.faults.backend import (
+    completed_at_once,
+    expire_lease,
+    insert_job,
+    staged,
+    stands_still,
+    status,
+)
 from tests.faults.workers import Worker, Workers
 from tests.support.registered import activate, active, changes, publish
 from tests.support.shop import Shop
@@ -161,6 +168,51 @@ def test_a_child_whose_folder_is_lost_is_told_from_a_full_or_broken_disk(
     os.killpg(child, signal.SIGCONT)
     worker.saw(Event.JOB_RETRIED, error_code="output_incomplete")
     assert shop.job(job_id)["Status"] == "Pending"
+
+
+def test_an_output_that_hangs_is_said_and_keeps_no_worker_from_its_end(shop: Shop, workers: Workers) -> None:
+    """Who opens a pipe to which nobody writes waits for ever, as in the folder of a server that is gone."""
+    metadata = shop.models / FIRST / METADATA
+    whole = metadata.read_bytes()
+    metadata.unlink()
+    os.mkfifo(metadata)
+    job_id = insert_job(shop)
+    pair = [workers.start(ANSWER_SECONDS="0.5") for _ in range(2)]
+    for worker in pair:
+        refuses(worker, f"OUTPUT_PATH {shop.models} has not answered for 0.5 seconds")
+    assert shop.job(job_id)["Status"] == "Pending"
+    pair[0].signal(signal.SIGTERM)
+    assert pair[0].ended() == 0
+    pipe = metadata.rename(shop.models.with_name("pipe"))
+    metadata.write_bytes(whole)
+    # Whoever waits reads nothing in it, which is no answer to what is asked now.
+    os.close(os.open(pipe, os.O_RDWR))
+    completed_at_once(shop, job_id, pair[1])
+
+
+@pytest.mark.parametrize("request_cancel", [False, True])
+def test_jobs_are_rescued_while_the_output_is_incomplete_and_their_files_go_when_it_is_back(
+    shop: Shop, workers: Workers, request_cancel: bool, tmp_path: Path
+) -> None:
+    job_id = insert_job(shop)
+    first = workers.start(FAULT="deploy:daemon:SIGKILL")
+    assert first.ended() == -signal.SIGKILL
+    [left] = staged(shop)
+    elsewhere = shop.models.rename(tmp_path / "elsewhere")
+    if request_cancel:
+        with shop.connect() as connection:
+            connection.execute("SELECT cancel_training_job(%s)", (job_id,))
+    expire_lease(shop, job_id)
+    second = workers.start()
+    wanted = "Cancelled" if request_cancel else "Pending"
+    assert second.saw(Event.JOB_RESCUED)["status"] == wanted
+    assert status(shop, job_id, wanted)["AttemptCount"] == 1
+    assert Event.JOB_CLAIMED not in second.names()
+    elsewhere.rename(shop.models)
+    assert second.saw(Event.ORPHAN_REMOVED)["path"].endswith(left)
+    if not request_cancel:
+        assert status(shop, job_id, "Completed", "Failed")["AttemptCount"] == 2
+    wait_until(lambda: not staged(shop), "the staged folder to be gone")
 
 
 def test_a_worker_that_cannot_claim_is_not_healthy_until_it_can(

@@ -209,16 +209,40 @@ def test_unreadable_photos_are_skipped_counted_and_named(shop: Shop) -> None:
     photos[0].write_bytes(b"")
     photos[1].write_text("not a photo")
     photos[2].unlink()
+    other = add_odd_rows(shop)
     job_id = shop.insert_job({"profile": "quick"})
     log = run(shop)
     assert shop.job(job_id)["Status"] == "Completed"
     [model] = shop.models_in_database()
     assert model["TotalPhotosUsed"] == 25
-    assert model["Notes"] == "3 photos were left out: 1 empty_file, 1 missing, 1 not_an_image."
+    counts = {"empty_file": 1, "incomplete_row": 3, "missing": 1, "not_an_image": 1, "unsafe_name": 1}
+    said = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    assert model["Notes"] == f"7 photos were left out: {said}."
     metadata = json.loads((shop.models / model["Version"] / "metadata.json").read_text())
-    assert metadata["skipped"]["counts"] == {"empty_file": 1, "missing": 1, "not_an_image": 1}
+    assert metadata["skipped"]["counts"] == counts
     named = {event["photo"] for event in log if event["event"] == Event.PHOTO_SKIPPED}
-    assert named == {str(photo.relative_to(shop.storage)) for photo in photos[:3]}
+    assert named == {str(photo.relative_to(shop.storage)) for photo in photos[:3]} | other
+
+
+def add_odd_rows(shop: Shop) -> set[str]:
+    """Add rows with a NULL, and one with a name that no file can have; return the photos that are skipped for it."""
+    names: set[str] = set()
+    with shop.connect() as connection:
+        for column in ("SKU", "Name"):
+            connection.execute(f'ALTER TABLE "Products" ALTER "{column}" DROP NOT NULL'.encode())
+        connection.execute('ALTER TABLE "ProductPhotos" ALTER "FileName" DROP NOT NULL')
+        rows = [("S", None, "a.jpg"), (None, "N", "a.jpg"), ("T", "T", None), ("U", "U", "x" * 256)]
+        for sku, name, file_name in rows:
+            product = uuid4()
+            connection.execute(
+                """WITH product AS (
+                    INSERT INTO "Products" ("Id", "SKU", "Name", "IsActive") VALUES (%(id)s, %(sku)s, %(name)s, true)
+                ) INSERT INTO "ProductPhotos" ("Id", "ProductId", "FileName", "DisplayOrder")
+                VALUES (%(id)s, %(id)s, %(file)s, 0)""",
+                {"id": product, "sku": sku, "name": name, "file": file_name},
+            )
+            names.add(f"products/{product}/{file_name or 'NULL'}")
+    return names
 
 
 def test_the_second_model_takes_over_from_the_first_if_it_is_no_worse(shop: Shop) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from worker.photos.decode import decode_photo
+from bench.decode_photo import decode_photo
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

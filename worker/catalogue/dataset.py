@@ -1,6 +1,5 @@
 """The photos of a job, each read once and identified by its content."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ import numpy as np
 from worker.arrays import Labels
 from worker.catalogue.photo_files import Photo, PhotoSet, Product, SkippedPhoto
 from worker.cores import usable_cores
-from worker.photos.file import read_photo
+from worker.photos.file import photo_sha256
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 
@@ -80,7 +79,7 @@ def prepare_dataset(photo_set: PhotoSet, step: Callable[[int], None]) -> Dataset
 
 def _digest(photo: Photo) -> str | SkipReason:
     try:
-        return hashlib.sha256(read_photo(photo.path)).hexdigest()
+        return photo_sha256(photo.path)
     except FileNotFoundError:
         return SkipReason.MISSING
     except UnreadablePhoto as error:

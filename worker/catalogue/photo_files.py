@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from worker.catalogue.storage import PRODUCTS, fault_of
 from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
+from worker.photos.file import is_of_one_file
 from worker.photos.unreadable import SkipReason
 from worker.texts import clean
 
@@ -88,8 +89,8 @@ class PhotoSet:
         if len(unreadable) > MAX_MISSING_SHARE * total:
             raise JobError(
                 ErrorCode.STORAGE_UNAVAILABLE,
-                f"{len(unreadable)} of {total} photo files below {self.storage} may not be read by the worker: "
-                f"{_named(unreadable)}. Give its user the right to read them.",
+                f"{len(unreadable)} of {total} photo files below {self.storage} cannot be read by the worker: "
+                f"{_named(unreadable)}. Give its user the right to read them, or mend the disk.",
             )
         if len(missing) > MAX_MISSING_SHARE * total:
             raise JobError(
@@ -163,11 +164,13 @@ def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
     listed: set[Product] = set()
     for row in catalogue:
         relative = PurePosixPath(PRODUCTS, row.product_id, "NULL" if row.file_name is None else row.file_name)
+        if row.sku is not None:
+            # Also where its name is NULL: the active model may know it.
+            listed.add(Product(row.product_id, row.sku, row.sku if row.name is None else row.name))
         if row.sku is None or row.name is None or row.file_name is None:
             skipped.append(SkippedPhoto(str(relative), SkipReason.INCOMPLETE_ROW))
             continue
         product = Product(row.product_id, row.sku, row.name)
-        listed.add(product)
         if reason := _fault_of(row.file_name, storage / relative):
             skipped.append(SkippedPhoto(str(relative), reason))
         else:
@@ -182,7 +185,9 @@ def _fault_of(file_name: str, path: Path) -> SkipReason | None:
         return SkipReason.UNSAFE_NAME
     try:
         return None if path.is_file() else SkipReason.MISSING
-    except PermissionError:
+    except OSError as error:
+        if not is_of_one_file(error):
+            raise
         return SkipReason.UNREADABLE
 
 

@@ -69,9 +69,9 @@ def _prepare(stays: bool) -> Iterator[Ready | Failed | CacheUnusable]:
     try:
         from worker.backbone.cache import raise_it
         from worker.backbone.usable import usable_backbone
-        from worker.pipeline.active_backbone import active_backbone
+        from worker.pipeline.active_metadata import read_active_metadata
 
-        before = active_backbone(asyncio.run(_active_model()))
+        before = read_active_metadata(asyncio.run(_active_model())).backbone.architecture
         # Without the cache, only this process could use what it converts.
         usable_backbone(
             os.environ["BACKBONE"],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from worker.child.messages import Failed, Finished
+from worker.daemon.answer import answer
 from worker.daemon.child_process import Children
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.daemon.last_write import LastWrite
@@ -26,7 +27,7 @@ from worker.queue.lease import Lease
 from worker.queue.search import PassedOver
 from worker.registry.folder import VersionFolder, discard, reserve
 from worker.registry.live import OutputIncomplete, require_live
-from worker.registry.models import active
+from worker.registry.models import Active, active
 from worker.settings import Settings
 
 # Number of decisions about one model before it is published without activation, for people to decide.
@@ -156,7 +157,7 @@ class Attempt:
         """Raises OutputIncomplete where the files of the active model are lost, before or meanwhile."""
         while True:
             model = await self.last_write.write(active)
-            await asyncio.to_thread(require_live, self.models, model)
+            await self._require_live(model)
             job = replace(job, active=self._active_model(model and model.version))
             async with supervised(
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
@@ -164,7 +165,7 @@ class Attempt:
                 try:
                     ended = await self._see_through(folder, supervision)
                     if isinstance(ended, Failed) and ended.code is ErrorCode.STORAGE_UNAVAILABLE:
-                        await asyncio.to_thread(require_live, self.models, model)
+                        await self._require_live(model)
                     return ended
                 except ActiveModelChanged:
                     # There was nothing to train, but the model with the same photos is no longer active.
@@ -181,6 +182,9 @@ class Attempt:
                 ending = await supervision.reconsider(self._active_model(change.version))
                 decisions += 1
         return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
+
+    async def _require_live(self, model: Active | None) -> None:
+        await answer(lambda: require_live(self.models, model), self.models)
 
     def _active_model(self, version: str | None) -> ActiveModel | None:
         return ActiveModel(version, self.models / version) if version else None

@@ -54,7 +54,7 @@ class Daemon:
         self._has_begun = False
 
     async def begin(self) -> None:
-        """Raise OutputIncomplete where the active model is not whole.
+        """Raise OutputIncomplete where the active model is not whole; lost jobs are rescued all the same.
 
         On the first call also: raise UserError unless every migration is applied, and remove orphans.
         """
@@ -63,10 +63,21 @@ class Daemon:
             async with self.database.transaction():
                 pass
             await asyncio.to_thread(refuse_pending, self.settings.database_url)
-        await self.output.require(self.database)
+        try:
+            await self.output.require(self.database)
+        except OutputIncomplete:
+            await self._rescue()
+            raise
         if not self._has_begun:
             await self._remove_orphans()
             self._has_begun = True
+
+    async def _rescue(self) -> None:
+        """Rescue without a claim: who has cancelled a lost job, or waits for it, need not wait for the output."""
+        for lost in await self.search.rescue():
+            self._log_rescued(lost)
+            # What it staged is out of reach, and goes with the orphans when the output is back.
+            self._has_begun = False
 
     async def _remove_orphans(self) -> None:
         try:
@@ -105,7 +116,8 @@ class Daemon:
         while not self.shutdown.asked.is_set():
             self.wakeup.event.clear()
             try:
-                await self.begin()
+                if not await self.shutdown.allows(self.begin()):
+                    return
                 if await self.work_on_one() is None:
                     if until_idle:
                         return
@@ -126,9 +138,9 @@ class Daemon:
         """
         found = await self.search.next(job_id)
         for lost in found.rescued:
-            self._clean_up_after(lost)
-        claim = found.claim
-        if claim is None:
+            self._log_rescued(lost)
+            self._log_removed(remove_staged(self.models, lost.name, lost.ended_at))
+        if (claim := found.claim) is None:
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
@@ -140,7 +152,7 @@ class Daemon:
             self.search.pass_over(claim.job_id, error)
             return False
 
-    def _clean_up_after(self, lost: Rescued) -> None:
+    def _log_rescued(self, lost: Rescued) -> None:
         log.warning(
             Event.JOB_RESCUED,
             job_id=str(lost.job_id),
@@ -149,7 +161,6 @@ class Daemon:
             status=lost.status,
             attempt=lost.attempt,
         )
-        self._log_removed(remove_staged(self.models, lost.name, lost.ended_at))
 
     async def _seconds_to_sleep(self) -> float:
         """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""

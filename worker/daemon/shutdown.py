@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 
 import structlog
 
@@ -21,6 +22,18 @@ class Shutdown:
         """Install the handlers of SIGTERM and SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._received, number)
+
+    async def allows(self, work: Coroutine[None, None, None]) -> bool:
+        """Do `work`, which may take for ever; where a stop is asked for before its end, cancel it and return False."""
+        working, asked = asyncio.create_task(work), asyncio.create_task(self.asked.wait())
+        await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if working.done():
+            working.result()
+            return True
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return False
 
     def _received(self, number: signal.Signals) -> None:
         if self.asked.is_set():

@@ -16,7 +16,7 @@ _MODES: Final = {"RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB", "P": "RGB", "CMYK":
 def in_srgb(image: Image.Image) -> tuple[Image.Image, bool]:
     """The image in sRGB, RGB or with its transparency RGBA, and whether its profile is broken and was ignored.
 
-    An image without a profile is returned as it is.
+    An image without a profile is returned as it is, and a grey one with a profile of RGB.
     """
     profile, mode = image.info.get("icc_profile"), _MODES.get(image.mode)
     if not profile or mode is None:
@@ -25,6 +25,9 @@ def in_srgb(image: Image.Image) -> tuple[Image.Image, bool]:
         if len(profile) > LARGEST_PROFILE:
             return image, True
         opened = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if mode == "L" and opened.profile.xcolor_space == "RGB ":
+            # Browsers take greys for sRGB's then. Cameras and programs write it so.
+            return image, False
         if mode == "RGB" and ImageCms.getProfileDescription(opened).startswith("sRGB"):
             return image, False
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from worker.photos.colour_profile import LARGEST_PROFILE, in_srgb
-from worker.photos.file import read_photo, too_large
+from worker.photos.file import too_large
 from worker.photos.formats import FORMATS, is_other_image, is_supported
 from worker.photos.header import (
     MAX_PIXELS,
@@ -78,14 +77,6 @@ class OpenPhoto:
     height: int
     taken: str
     broken_profile: bool
-
-
-def decode_photo(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one photo, prepared as in PREPARATION: shape (224, 224, 3), RGB, 0..255. Thread-safe.
-
-    Raises as `read_photo` and `open_photo` do.
-    """
-    return np.array(open_photo(path, read_photo(path)).whole, dtype=np.uint8)
 
 
 Reserve = Callable[[int], None]

@@ -24,22 +24,9 @@ import numpy as np
 from PIL import Image
 
 from worker.lifeline import die_with_parent
+from worker.photos import decoder_messages as messages
 from worker.photos.augmentation import WHOLE, make_view
 from worker.photos.decode import OpenPhoto, Reserve, open_photo
-from worker.photos.decoder_messages import (
-    LENGTH,
-    Granted,
-    Message,
-    Needs,
-    OutOfMemory,
-    Prepared,
-    Ready,
-    Refused,
-    Request,
-    Unreadable,
-    decode,
-    encode,
-)
 from worker.photos.decoding_limits import RESTING
 from worker.photos.desk import Desk
 from worker.photos.facts import photo_facts
@@ -96,9 +83,9 @@ def serve(open_photo: Open = open_photo) -> None:
     answers, desk = _claim_stdout(), Desk(file)
     _warm_up()
     memory = Memory()
-    _send(answers, Ready())
+    _send(answers, messages.Ready())
     while (request := _receive()) is not None:
-        assert isinstance(request, Request)
+        assert isinstance(request, messages.Request)
         # The kernel ends the process with SIGPROF.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         memory.grant(request.granted)
@@ -109,8 +96,8 @@ def serve(open_photo: Open = open_photo) -> None:
 
 
 def _answer(
-    request: Request, open_photo: Open, memory: Memory, most: int, answers: BinaryIO, desk: Desk
-) -> Message:
+    request: messages.Request, open_photo: Open, memory: Memory, most: int, answers: BinaryIO, desk: Desk
+) -> messages.Message:
     """The last message about a photo, which it puts on the desk."""
     path = Path(request.path)
 
@@ -119,8 +106,8 @@ def _answer(
             size = f"decoding it takes about {needed >> 20} MB of memory, and {most >> 20} MB is the limit"
             raise too_large(path, size)
         if needed > request.granted:
-            _send(answers, Needs(needed))
-            if not isinstance(_receive(), Granted):
+            _send(answers, messages.Needs(needed))
+            if not isinstance(_receive(), messages.Granted):
                 sys.exit("the parent ended in the middle of a photo")
             memory.grant(needed)
 
@@ -132,25 +119,25 @@ def _answer(
         facts = asdict(photo_facts(opened)) if request.facts else None
         jpeg = thumbnail(opened) if request.thumbnail else b""
         desk.put_down(views, jpeg)
-        return Prepared(facts, len(jpeg))
+        return messages.Prepared(facts, len(jpeg))
     except UnreadablePhoto as error:
-        return Refused(error.reason, str(error))
+        return messages.Refused(error.reason, str(error))
     except OSError as error:
         failed = error.errno or errno.EIO
-        return Unreadable(failed, error.strerror or str(error), str(error.filename or path))
+        return messages.Unreadable(failed, error.strerror or str(error), str(error.filename or path))
     except MemoryError:
         pass  # the memory is free only after this block
-    return OutOfMemory(memory.is_limit())
+    return messages.OutOfMemory(memory.is_limit())
 
 
-def _receive() -> Message | None:
+def _receive() -> messages.Message | None:
     """The next message; None at the end of the input."""
-    start = sys.stdin.buffer.read(LENGTH.size)
-    return decode(sys.stdin.buffer.read(*LENGTH.unpack(start))) if start else None
+    start = sys.stdin.buffer.read(messages.LENGTH.size)
+    return messages.decode(sys.stdin.buffer.read(*messages.LENGTH.unpack(start))) if start else None
 
 
-def _send(answers: BinaryIO, message: Message) -> None:
-    answers.write(encode(message))
+def _send(answers: BinaryIO, message: messages.Message) -> None:
+    answers.write(messages.encode(message))
     answers.flush()
 
 

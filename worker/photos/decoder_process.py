@@ -15,20 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.errors import ErrorCode, JobError
-from worker.photos.decoder_messages import (
-    LENGTH,
-    Granted,
-    Message,
-    Needs,
-    OutOfMemory,
-    Prepared,
-    Ready,
-    Refused,
-    Request,
-    Unreadable,
-    decode,
-    encode,
-)
+from worker.photos import decoder_messages as messages
 from worker.photos.decoding_limits import DecodingLimits
 from worker.photos.desk import Desk
 from worker.photos.facts import PhotoFacts
@@ -118,7 +105,7 @@ class DecoderProcess:
         self._poll.register(self._answers, select.POLLIN)
         self._look_seconds = limits.idle_seconds / LOOKS
 
-    def prepare(self, request: Request, take: Take) -> PreparedPhoto:
+    def prepare(self, request: messages.Request, take: Take) -> PreparedPhoto:
         """Have the process prepare a photo; `take` waits for so many bytes of memory, and gives them back.
 
         Raises UnreadablePhoto and OSError as `read_photo` and `open_photo` do; DecoderEnded, after which this object
@@ -130,10 +117,10 @@ class DecoderProcess:
             with ExitStack() as taken:
                 taken.enter_context(take(request.granted))
                 self._send(request)
-                while isinstance(message := self._receive(), Needs):
+                while isinstance(message := self._receive(), messages.Needs):
                     taken.close()  # who holds some while it waits for more keeps others from it
                     taken.enter_context(take(message.memory))
-                    self._send(Granted())
+                    self._send(messages.Granted())
             return self._result(request, message)
         except EOFError:
             raise DecoderEnded(self._blamed_for(), self._desk.sha256) from None
@@ -162,7 +149,7 @@ class DecoderProcess:
         if self._is_ready:
             return
         try:
-            self._is_ready = isinstance(self._receive(), Ready)
+            self._is_ready = isinstance(self._receive(), messages.Ready)
         except EOFError:
             status = self._process.wait()
             if -status in (signal.SIGKILL, signal.SIGTERM):
@@ -170,34 +157,34 @@ class DecoderProcess:
             message = f"A process that decodes photos could not start (exit status {status})."
             raise JobError(ErrorCode.CHILD_DIED, message) from None
 
-    def _result(self, request: Request, message: Message) -> PreparedPhoto:
+    def _result(self, request: messages.Request, message: messages.Message) -> PreparedPhoto:
         """What was asked for, or the exception for what the process says instead."""
         match message:
-            case Refused(reason, text):
+            case messages.Refused(reason, text):
                 raise UnreadablePhoto(SkipReason(reason), text)
-            case Unreadable(errno, text, file):
+            case messages.Unreadable(errno, text, file):
                 raise OSError(errno, text, file)
-            case OutOfMemory(by_limit):
+            case messages.OutOfMemory(by_limit):
                 raise DecoderEnded(SkipReason.TOO_LARGE if by_limit else None, self._desk.sha256)
-            case Prepared(facts, length):
+            case messages.Prepared(facts, length):
                 views, thumbnail = self._desk.take_up(len(request.views), length)
                 return PreparedPhoto(
                     self._desk.sha256, views, PhotoFacts(**facts) if facts else None, thumbnail
                 )
         raise ValueError(f"a process that decodes photos sent {message}")
 
-    def _send(self, message: Message) -> None:
-        data = memoryview(encode(message))
+    def _send(self, message: messages.Message) -> None:
+        data = memoryview(messages.encode(message))
         try:
             while data:
                 data = data[self._requests.write(data) :]
         except BrokenPipeError:
             raise EOFError from None
 
-    def _receive(self) -> Message:
+    def _receive(self) -> messages.Message:
         """Raises EOFError where the process has ended; Asleep; ValueError, LookupError or TypeError for nonsense."""
-        [length] = LENGTH.unpack(self._read(LENGTH.size))
-        return decode(self._read(min(length, LONGEST)))
+        [length] = messages.LENGTH.unpack(self._read(messages.LENGTH.size))
+        return messages.decode(self._read(min(length, LONGEST)))
 
     def _read(self, length: int) -> bytes:
         data = b""

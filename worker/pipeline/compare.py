@@ -23,7 +23,7 @@ from worker.job.promotion import Comparison
 from worker.photos.augmentation import WHOLE
 from worker.photos.decoders import Decoders
 from worker.photos.unreadable import UnreadablePhoto
-from worker.pipeline.active_backbone import active_backbone
+from worker.pipeline.active_metadata import read_active_metadata
 from worker.pipeline.published_model import Predictor, PublishedModel, read_published
 from worker.registry.folder import METADATA
 from worker.training.warm_start import DIGITS
@@ -91,7 +91,7 @@ def compare_published(
 
 def _backbone_of(active: ActiveModel, backbone: Backbone, cache: Path, on_fault: OnFault) -> Backbone:
     """The active model's, of which only the architecture counts. Raises Incomparable."""
-    name = active_backbone(active)
+    name = read_active_metadata(active).backbone.architecture
     if name not in ARCHITECTURES or name == backbone.facts.architecture:
         return backbone  # what cannot be read with it is told by its files
     architecture = ARCHITECTURES[name]

@@ -8,6 +8,7 @@ from worker.backbone.backbone import Backbone
 from worker.catalogue.dataset import Dataset
 from worker.job.job import ActiveModel
 from worker.job.options import Options
+from worker.pipeline.active_metadata import read_active_metadata
 from worker.pipeline.compare import HELD_OUT_FOLDER, TAIL_TRAINED_ON
 from worker.pipeline.fingerprint import recipe
 from worker.pipeline.published_model import PublishedModel, read_published
@@ -24,20 +25,20 @@ def find_warm_start(
     same version of training, where its files cannot be read, or where the job forces a new start."""
     if active is None or options.force:
         return None
+    metadata = read_active_metadata(active)
     try:
-        metadata = json.loads((active.folder / METADATA).read_bytes())
         held_out = json.loads((active.folder / HELD_OUT_FOLDER / METADATA).read_bytes())
         same = (
-            metadata["backbone"]["weights_sha256"] == backbone.facts.weights_sha256
-            and metadata["recipe"] == recipe()
-            and are_same_options(metadata["training"], options)
+            metadata.backbone.weights_sha256 == backbone.facts.weights_sha256
+            and metadata.recipe == recipe()
+            and are_same_options(metadata.training, options)
         )
         seen = frozenset(str(digest) for digest in held_out[TAIL_TRAINED_ON])
         if not same or not seen:
             return None
         model = read_published(active.folder, backbone)
         tried = read_published(active.folder / HELD_OUT_FOLDER, backbone)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     return WarmStart(active.version, model.layers, _head_for(model, dataset), tried.layers, seen)
 

@@ -1,12 +1,10 @@
 """Products that the active model knows and the new one cannot: they have photos, of which none can be read."""
 
-import json
-
 from worker.catalogue.dataset import Dataset
 from worker.catalogue.storage import PRODUCTS
 from worker.evaluation.advice import LostProduct
 from worker.job.job import ActiveModel
-from worker.registry.folder import METADATA
+from worker.pipeline.active_metadata import read_active_metadata
 
 
 def lost_products(dataset: Dataset, active: ActiveModel | None) -> tuple[LostProduct, ...]:
@@ -27,10 +25,5 @@ def lost_products(dataset: Dataset, active: ActiveModel | None) -> tuple[LostPro
 
 def _labels(active: ActiveModel | None) -> set[str]:
     """The SKUs that the active model tells apart; none where it is another program's."""
-    if active is None:
-        return set()
-    try:
-        metadata = json.loads((active.folder / METADATA).read_bytes())
-        return {str(label) for label in metadata["labels"]} if metadata["label_scheme"] == "sku" else set()
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
+    metadata = read_active_metadata(active)
+    return set(metadata.labels) if metadata.label_scheme == "sku" else set()

@@ -29,7 +29,7 @@ from worker.job.progress import BackboneChosen, FeaturesReady, ModelChosen, Noti
 from worker.photos.augmentation import WHOLE, view_names
 from worker.photos.decoders import Decoders
 from worker.photos.decoding_limits import decoding_limits
-from worker.pipeline.active_backbone import active_backbone
+from worker.pipeline.active_metadata import read_active_metadata
 from worker.pipeline.compare import HELD_OUT_FOLDER
 from worker.pipeline.estimates import job_seconds
 from worker.pipeline.export import export
@@ -139,7 +139,7 @@ def _fetch(job: Job, catalogue: Sequence[CataloguePhoto]) -> tuple[PhotoSet, Pho
 
 def _build(job: Job, record: Record) -> tuple[Backbone, str]:
     """The backbone, and why it was chosen."""
-    before = active_backbone(job.active)
+    before = read_active_metadata(job.active).backbone.architecture
     backbone, reason = usable_backbone(job.backbone, job.base_weights, before, job.cache, record.cache_failed)
     record(BackboneChosen(backbone.facts.architecture, backbone.facts.weights, reason))
     return backbone, reason

@@ -49,7 +49,7 @@ class Claim(Named):
 
     @property
     def started_at(self) -> datetime:
-        return datetime.fromtimestamp(float(self.claimed_at), UTC)
+        return _time(self.claimed_at)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Rescued(Named):
 
     @property
     def ended_at(self) -> datetime:
-        return datetime.fromtimestamp(float(self.rescued_at), UTC)
+        return _time(self.rescued_at)
 
 
 class LeaseLost(Exception):
@@ -97,3 +97,8 @@ class LeaseLost(Exception):
 
 class CancelRequested(Exception):
     """This worker holds the job, and the backend has requested its cancellation."""
+
+
+def _time(seconds: Decimal) -> datetime:
+    """The time that a statement gives as a number."""
+    return datetime.fromtimestamp(float(seconds), UTC)

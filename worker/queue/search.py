@@ -63,22 +63,15 @@ class Search:
         async with self.database.transaction() as connection:
             await self.queue.rescue(connection, NOBODY)
             await self.queue.claim(connection, NOBODY)
-        rescued = await self._rescue_each()
+        rescued = await self.rescue()
         while True:
             asked, refused = time.monotonic(), len(self.queue.passed_over)
             claim = await self._claim_one(job_id)
             if claim or job_id or len(self.queue.passed_over) == refused:
                 return Found(asked, rescued, claim)
 
-    def pass_over(self, job_id: UUID, error: Exception) -> None:
-        """Look for this job no more, and log why. Raises UserError after too many of them."""
-        reason = said(error) if isinstance(error, psycopg.Error) else str(error)
-        self.queue.passed_over[job_id] = reason
-        log.error(Event.JOB_PASSED_OVER, job_id=str(job_id), reason=reason)
-        if len(self.queue.passed_over) > MOST_PASSED_OVER:
-            raise UserError(f"The database refuses to change more than {MOST_PASSED_OVER} jobs: {reason}")
-
-    async def _rescue_each(self) -> list[Rescued]:
+    async def rescue(self) -> list[Rescued]:
+        """Rescue what is lost, one row at a time; passes over and raises as `next`."""
         rescued: list[Rescued] = []
         while True:
             lost: UUID | None = None
@@ -94,6 +87,14 @@ class Search:
             rescued += found
             if not found:
                 self.pass_over(lost, NOT_CHANGED)
+
+    def pass_over(self, job_id: UUID, error: Exception) -> None:
+        """Look for this job no more, and log why. Raises UserError after too many of them."""
+        reason = said(error) if isinstance(error, psycopg.Error) else str(error)
+        self.queue.passed_over[job_id] = reason
+        log.error(Event.JOB_PASSED_OVER, job_id=str(job_id), reason=reason)
+        if len(self.queue.passed_over) > MOST_PASSED_OVER:
+            raise UserError(f"The database refuses to change more than {MOST_PASSED_OVER} jobs: {reason}")
 
     async def _claim_one(self, job_id: UUID | None) -> Claim | None:
         due: UUID | None = None

@@ -107,7 +107,7 @@ async def activate(connection: Connection, version: str, reason: str, who: str) 
 
 async def deactivate(connection: Connection, reason: str, who: str) -> None:
     """Leave no model active; needs `lock`, and writes `who` and `reason` as `activate` does."""
-    await connection.execute(QUERIES["tell"], {"reason": reason, "who": who})
+    await connection.execute(QUERIES["tell"], storable(connection, {"reason": reason, "who": who}))
     await connection.execute(QUERIES["deactivate"])
 
 

@@ -34,7 +34,7 @@ SKIPPED: Final = {
     SkipReason.MISSING: "the file is not there",
     SkipReason.INCOMPLETE_ROW: "the product's SKU or name, or the file's name, is not in the database",
     SkipReason.UNSAFE_NAME: "the file's name is too long, or could lead out of its folder",
-    SkipReason.UNREADABLE: "the worker may not read the file",
+    SkipReason.UNREADABLE: "the worker may not read the file, or the disk has an error there",
     SkipReason.EMPTY_FILE: "the file is empty",
     SkipReason.NOT_AN_IMAGE: "the file is not an image",
     SkipReason.TRUNCATED: "the file is cut short or damaged",

@@ -90,6 +90,17 @@ async def test_options_that_cannot_be_read_fail_their_job_and_no_other(
     assert ended(shop, good) == ("Completed", None)
 
 
+async def test_a_job_after_a_thousand_attempts_is_tried_once_more(shop: Shop) -> None:
+    job = insert(shop)
+    execute(shop, AS_WORKER, """UPDATE "TrainingJobs" SET "AttemptCount" = 1100, "MaxAttempts" = 5000""")
+    await work(shop, lambda job: [Failed(ErrorCode.CHILD_DIED, "It may pass.")])
+    assert ended(shop, job) == ("Pending", "child_died")
+    with shop.connect() as connection:
+        wait = """SELECT "RunAfter" - now() BETWEEN interval '1 minute' AND interval '10 minutes' AS fits
+            FROM "TrainingJobs" WHERE "AttemptCount" = 1101"""
+        assert connection.execute(wait).fetchall() == [{"fits": True}]
+
+
 def passed_over(capsys: pytest.CaptureFixture[str]) -> int:
     return capsys.readouterr().out.count("job_passed_over")
 

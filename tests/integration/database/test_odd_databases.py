@@ -15,16 +15,19 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.conftest import PostgresServer
 from tests.support.in_process import publish_or_keep, work
+from tests.support.registered import audit
 from tests.support.shop import AS_WORKER, Shop
 from tests.support.waiting import DEADLINE
 from worker.catalogue.rows import read_catalogue
 from worker.child.messages import Failed, Message
+from worker.database.connection import Database
 from worker.database.connection_string import to_conninfo
 from worker.database.migrate import MIGRATIONS, migrate, refuse_pending
 from worker.database.migration import MigrationError
 from worker.errors import ErrorCode
 from worker.job.job import Job
 from worker.queue.wakeup import Wakeup
+from worker.registry.models import deactivate
 
 SETTINGS = {
     "intervalstyle": "iso_8601",
@@ -101,7 +104,11 @@ async def test_settings_of_a_database_change_nothing(database: str, tmp_path: Pa
 async def test_what_a_database_cannot_hold_is_replaced(create: Create, tmp_path: Path) -> None:
     shop = Shop(create("LATIN1"), tmp_path / "storage", tmp_path / "models")
     migrate(shop.database, MIGRATIONS)
-    assert await succeed_and_fail(shop) == "'Käse' costs 3 ?..."
+    replaced = "'Käse' costs 3 ?..."
+    assert await succeed_and_fail(shop) == replaced
+    async with Database(shop.database) as database, database.transaction() as connection:
+        await deactivate(connection, MESSAGE, "an operator")
+    assert audit(shop)[-1]["Reason"] == replaced
 
 
 def test_a_database_that_knows_no_letters_is_refused(create: Create) -> None:

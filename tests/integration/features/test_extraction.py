@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bench.decode_photo import decode_photo
 from tests.support.backbones import BOTH, backbone_of, random_backbone
 from tests.support.catalogues import catalogue_of
 from worker.backbone.backbone import FORMAT, Backbone
@@ -21,7 +22,7 @@ from worker.features.scratch import Scratch
 from worker.features.store import FeatureStore
 from worker.photos.augmentation import DEFINITION as AUGMENTATION
 from worker.photos.augmentation import view_names
-from worker.photos.decode import PREPARATION, SIDE, decode_photo, open_photo
+from worker.photos.decode import PREPARATION, SIDE, open_photo
 from worker.photos.decoders import Decoders
 from worker.photos.facts import photo_facts
 from worker.photos.unreadable import SkipReason

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bench.decode_photo import decode_photo
 from tests.support.backbones import BOTH, backbone_of, random_backbone, real_backbone
 from tests.support.waiting import DEADLINE
 from worker.arrays import softmax
@@ -22,7 +23,6 @@ from worker.backbone.architecture import Architecture
 from worker.backbone.backbone import Backbone
 from worker.backbone.layers import Layer, Layers, Weights, arrays
 from worker.backbone.template import MODEL, Template
-from worker.photos.decode import decode_photo
 from worker.pipeline.published_model import read_published
 from worker.registry.folder import METADATA
 from worker.training.heads import Head

@@ -32,6 +32,16 @@ async def insert(connection: Connection, columns: str = "DEFAULT VALUES") -> UUI
     return UUID(str(row[0]))
 
 
+@asynccontextmanager
+async def claimed(database: str, columns: str = "DEFAULT VALUES") -> AsyncIterator[tuple[Connection, Claim]]:
+    """The claim of a new job, by the queue of a worker `w`."""
+    async with connected(database) as connection:
+        await insert(connection, columns)
+        claim = await JobQueue("w", 60).claim(connection)
+        assert claim
+        yield connection, claim
+
+
 async def claim_all(database: str, worker_id: str) -> list[Claim]:
     queue, claims = JobQueue(worker_id, 60), []
     async with connected(database) as connection:
@@ -79,10 +89,8 @@ async def test_a_given_job_is_claimed_before_its_time(database: str) -> None:
 
 async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None:
     queue = JobQueue("w", 60)
-    async with connected(database) as connection:
-        job = await insert(connection)
-        stale = await queue.claim(connection)
-        assert stale
+    async with claimed(database) as (connection, stale):
+        job = stale.job_id
         await connection.execute(AS_WORKER)
         await connection.execute("""UPDATE "TrainingJobs" SET "Status" = 'Pending'""")
         current = await queue.claim(connection)
@@ -106,10 +114,8 @@ async def test_who_holds_an_older_lease_can_write_nothing(database: str) -> None
 
 async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> None:
     queue = JobQueue("w", 60)
-    async with connected(database) as connection:
-        job = await insert(connection)
-        claim = await queue.claim(connection)
-        assert claim
+    async with claimed(database) as (connection, claim):
+        job = claim.job_id
         leased = await value(connection, "LeasedUntil", job)
         await queue.renew(connection, claim, Progress(40, "forty", 12.0))
         await queue.renew(connection, claim, Progress(30, "thirty"))
@@ -121,10 +127,8 @@ async def test_progress_renews_the_lease_and_never_goes_back(database: str) -> N
 
 async def test_progress_is_bounded_and_cleaned(database: str) -> None:
     queue = JobQueue("w", 60)
-    async with connected(database) as connection:
-        job = await insert(connection)
-        claim = await queue.claim(connection)
-        assert claim
+    async with claimed(database) as (connection, claim):
+        job = claim.job_id
         for percentage, left, expected in ((-5, 1e300, 0), (10**30, math.nan, 99), (150, -math.inf, 99)):
             await queue.renew(connection, claim, Progress(percentage, "a\0b\ud800" + "c" * 10_000, left))
             assert await value(connection, "ProgressPercentage", job) == expected
@@ -172,10 +176,8 @@ async def test_infinity_is_no_time_to_wait_for(database: str) -> None:
 
 async def test_a_released_job_has_its_attempt_back(database: str) -> None:
     queue = JobQueue("w", 60)
-    async with connected(database) as connection:
-        job = await insert(connection)
-        claim = await queue.claim(connection)
-        assert claim
+    async with claimed(database) as (connection, claim):
+        job = claim.job_id
         await queue.release(connection, claim, 20)
         assert await value(connection, "Status", job) == "Pending"
         assert await value(connection, "AttemptCount", job) == 0
@@ -195,10 +197,8 @@ async def test_a_released_job_has_its_attempt_back(database: str) -> None:
 )
 async def test_a_job_that_had_started_ends_with_its_duration(database: str, ending: str, status: str) -> None:
     queue = JobQueue("w", 60)
-    async with connected(database) as connection:
-        job = await insert(connection, '("MaxAttempts") VALUES (1)')
-        claim = await queue.claim(connection)
-        assert claim
+    async with claimed(database, '("MaxAttempts") VALUES (1)') as (connection, claim):
+        job = claim.job_id
         await connection.execute(AS_WORKER)
         age = """UPDATE "TrainingJobs" SET "StartedAt" = "StartedAt" - interval '100 seconds',
             "LeasedUntil" = now() - interval '1 second'"""

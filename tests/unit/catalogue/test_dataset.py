@@ -1,6 +1,7 @@
 """Photos are read once, and known by their contents."""
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,43 @@ def test_reading_leaves_out_what_is_no_file_of_bytes_and_looks_at_no_picture(tmp
         photo.name for place, photo in enumerate(photo_set.photos) if place not in (3, 5)
     )
     assert len(dataset.sha256) == len(dataset.labels) == 38
+
+
+def test_a_file_where_the_disk_is_broken_is_skipped_and_a_tenth_of_them_is_a_broken_disk(
+    tmp_path: Path,
+) -> None:
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+
+    def break_disk(*numbers: int) -> None:
+        """Linux answers a read at the start of its own memory with an input/output error."""
+        for number in numbers:
+            (tmp_path / "products" / "A" / f"{number}.jpg").unlink()
+            (tmp_path / "products" / "A" / f"{number}.jpg").symlink_to("/proc/self/mem")
+
+    break_disk(3, 7)
+    dataset = prepare_dataset(fetch_photos(rows, tmp_path), lambda done: None)
+    assert [(photo.photo, photo.reason) for photo in dataset.skipped] == [
+        ("products/A/3.jpg", SkipReason.UNREADABLE),
+        ("products/A/7.jpg", SkipReason.UNREADABLE),
+    ]
+    break_disk(8)
+    with pytest.raises(JobError) as raised:
+        prepare_dataset(fetch_photos(rows, tmp_path), lambda done: None)
+    assert raised.value.code == ErrorCode.STORAGE_UNAVAILABLE
+
+
+def test_files_are_not_held_in_memory(tmp_path: Path) -> None:
+    """As many are read at once as there are cores, by the process that trains."""
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    with (tmp_path / "products" / "A" / "0.jpg").open("wb") as file:
+        file.truncate(32 << 20)
+    tracemalloc.start()
+    try:
+        prepare_dataset(fetch_photos(rows, tmp_path), lambda done: None)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 << 20
 
 
 def test_photos_that_vanish_while_they_are_read_are_the_storages_fault(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.decode_photo import decode_photo
 from demo.draw_catalogue import draw_catalogue
 from worker.photos.augmentation import make_view, view_names
-from worker.photos.decode import SIDE, decode_photo, open_photo
+from worker.photos.decode import SIDE, open_photo
 
 
 def test_views_are_of_the_content_and_the_name_and_of_nothing_else(tmp_path: Path) -> None:

@@ -270,6 +270,14 @@ def test_grey_and_ink_with_a_profile_of_another_space_are_as_if_they_had_none(
     assert np.abs(middle(photo.whole) - expected).max() <= 5
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("embedded", [profile(DISPLAY_P3), srgb_profile()])
+def test_a_profile_of_rgb_in_a_grey_photo_is_ignored_and_not_broken(kind: str, embedded: bytes) -> None:
+    photo = opened(Image.new("L", (240, 230), 90), kind, embedded)
+    assert np.abs(middle(photo.whole) - 90).max() <= 1
+    assert not photo.broken_profile
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("gamma", [1.0, 1.8])
 def test_grey_photos_have_the_lightness_that_a_profile_of_greys_means(kind: str, gamma: float) -> None:

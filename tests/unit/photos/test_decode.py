@@ -9,8 +9,9 @@ import psutil
 import pytest
 from PIL import ExifTags, Image
 
+from bench.decode_photo import decode_photo
 from tests.support.photo_bytes import decode, encoded
-from worker.photos.decode import PREPARATION, SIDE, decode_photo
+from worker.photos.decode import PREPARATION, SIDE
 from worker.photos.unreadable import UnreadablePhoto
 
 Colour = tuple[int, int, int]

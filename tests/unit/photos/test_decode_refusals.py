@@ -11,8 +11,9 @@ import psutil
 import pytest
 from PIL import Image, ImageFile
 
+from bench.decode_photo import decode_photo
 from tests.support.photo_bytes import encoded
-from worker.photos.decode import SIDE, decode_photo
+from worker.photos.decode import SIDE
 from worker.photos.unreadable import SkipReason, UnreadablePhoto
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "HEIF", "BMP", "TIFF"]
