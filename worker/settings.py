@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.database.connection_string import to_conninfo
 from worker.errors import UserError
+from worker.job import photo_path
 
 
 def _with_home(path: Path) -> Path:
@@ -69,8 +70,11 @@ class HealthSettings(BaseSettings):
 class Settings(ModelSettings, HealthSettings):
     """Settings of `worker run` and `worker train`."""
 
-    storage_path: Path = Field(
-        description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
+    storage_path: Path = Field(description="the backend's storage; photos lie below it as `PHOTO_PATH` says")
+    photo_path: Annotated[str, AfterValidator(photo_path.check)] = Field(
+        photo_path.DEFAULT,
+        description="where a photo's file lies below `STORAGE_PATH`: a template of `{ProductId}`, `{SKU}`, "
+        "`{PhotoId}` and `{FileName}`",
     )
     backbone: Literal["auto", "mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2"] = Field(
         "auto",

@@ -146,6 +146,7 @@ class Attempt:
             folder=folder.staged,
             active=None,
             promote_tolerance=self.settings.promote_tolerance / 100,
+            photo_path=self.settings.photo_path,
             memory_mb=self.settings.child_memory_mb,
         )
         return folder, job

@@ -3,7 +3,6 @@
 import json
 
 from worker.catalogue.dataset import Dataset
-from worker.catalogue.storage import PRODUCTS
 from worker.evaluation.advice import LostProduct
 from worker.job.job import ActiveModel
 from worker.registry.folder import METADATA
@@ -16,11 +15,8 @@ def lost_products(dataset: Dataset, active: ActiveModel | None) -> tuple[LostPro
     """
     known = _labels(active) - {product.sku for product in dataset.products}
     missing = {product.sku: product for product in dataset.photo_set.listed if product.sku in known}
-    photos = [photo.photo for photo in dataset.skipped]
     return tuple(
-        LostProduct(
-            sku, tuple(photo for photo in photos if photo.startswith(f"{PRODUCTS}/{product.product_id}/"))
-        )
+        LostProduct(sku, tuple(photo.photo for photo in dataset.skipped if photo.product == product))
         for sku, product in sorted(missing.items())
     )
 

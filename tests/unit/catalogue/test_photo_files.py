@@ -11,8 +11,9 @@ import pytest
 
 from tests.support.catalogues import catalogue
 from tests.support.privileges import without_privileges
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.catalogue.dataset import prepare_dataset
-from worker.catalogue.photo_files import CataloguePhoto, fetch_negatives, fetch_photos, split_catalogue
+from worker.catalogue.photo_files import fetch_negatives, fetch_photos, split_catalogue
 from worker.errors import ErrorCode, JobError
 from worker.photos.unreadable import SkipReason
 
