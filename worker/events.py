@@ -38,6 +38,7 @@ class Event(StrEnum):
     MODEL_ACTIVATED = "model_activated"
     MODEL_NOT_ACTIVATED = "model_not_activated"
     JOB_COMPLETED = "job_completed"
+    JOB_COALESCED = "job_coalesced"
     JOB_FAILED = "job_failed"
     JOB_RETRIED = "job_retried"
     JOB_CANCELLED = "job_cancelled"

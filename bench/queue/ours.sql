@@ -1,7 +1,9 @@
 -- The bench's queries on "TrainingJobs".
 
 -- name: insert
-INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING "Id" AS job, pg_current_xact_id()::xid::text AS insertion;
+-- Each is to be done by itself.
+INSERT INTO "TrainingJobs" ("Options") VALUES ('{"coalesce": false}') RETURNING "Id" AS job,
+    pg_current_xact_id()::xid::text AS insertion;
 
 -- name: times
 -- Until the next write to the row, its xmin is the claim's transaction.

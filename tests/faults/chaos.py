@@ -46,7 +46,7 @@ PHOTOS_EVERY = 3
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
-    "InitiatedBy" FROM "TrainingJobs" """
+    "InitiatedBy", "Result" ->> 'coalesced_into' AS coalesced_into FROM "TrainingJobs" """
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,10 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
 
 
 async def train(settings: Settings, job_id: uuid.UUID) -> bool:
-    """`worker train`: run the given pending job; return whether it completed. Raises UserError."""
+    """`worker train`: run the given pending job; return whether it completed, also with another job meanwhile.
+
+    Raises UserError.
+    """
     async with _daemon(settings) as daemon:
         try:
             await daemon.begin()
@@ -201,6 +204,8 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
         raise UserError(f"Job {job_id} cannot be trained, because its row cannot be changed: {reason}")
     if state is None:
         raise UserError(f'There is no job {job_id} in "TrainingJobs".')
+    if state.coalesced_into:
+        return True
     raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")
 
 

@@ -1,4 +1,4 @@
--- Every statement on "TrainingJobs". All writes but the claim and the rescue name "Id", "LeaseVersion" and "WorkerId":
+-- Every statement on "TrainingJobs". All writes but claim, rescue, coalesce and prune name "Id", "LeaseVersion" and "WorkerId":
 -- a write that changes no row means that the worker no longer holds the job. Every write sets
 -- training_worker.worker_id for its transaction: the triggers of migration 0007 keep the worker's columns from anybody
 -- else's. Numbers are bounded, so that no value of a column stops a statement; times leave the database as numbers,
@@ -126,6 +126,51 @@ WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'R
   AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
   AND "CancelRequestedAt" IS NULL;
 
+-- name: same_jobs
+-- The due pending jobs that want what a claimed job makes, with the versions of their rows (xmin). They are committed
+-- already, so the training, which reads the products only after this, sees every edit before them. "CreatedAt" would
+-- not tell: it may be the backend's clock, or the beginning of a transaction that is still open.
+SELECT other."Id" AS job_id, other.xmin::text AS row_version, other."Options" -> 'force' = 'true' AS forced
+FROM "TrainingJobs" AS mine
+JOIN "TrainingJobs" AS other ON other."Status" = 'Pending' AND other."RunAfter" <= mine."StartedAt"
+WHERE mine."Id" = %(job_id)s
+  AND other."CancelRequestedAt" IS NULL
+  AND other."Id" <> ALL (%(passed_over)s::uuid[])
+  AND CASE
+      WHEN jsonb_typeof(other."Options") = 'object'
+      THEN (%(defaults)s || other."Options") - %(aside)s::text[] = (%(defaults)s || mine."Options") - %(aside)s::text[]
+          AND coalesce(other."Options" -> 'coalesce', 'true') = 'true'
+          AND coalesce(other."Options" -> 'force', 'false') IN ('true', 'false')
+  END
+LIMIT %(most)s;
+
+-- name: coalesce
+-- Completes pending jobs with the result of the one that made it, as long as their rows are still as same_jobs saw them.
+-- Waits for nobody: a row that somebody has locked stays, and is done by itself.
+UPDATE "TrainingJobs" AS job
+SET "Status" = 'Completed',
+    "ProgressPercentage" = 100,
+    "CurrentStage" = 'Completed',
+    "EstimatedCompletionAt" = NULL,
+    "LeasedUntil" = NULL,
+    "CompletedAt" = now(),
+    "DurationSeconds" = training_job_seconds(job."StartedAt"),
+    "ErrorCode" = NULL,
+    "ErrorMessage" = NULL,
+    "ResultModelVersion" = %(version)s,
+    "Result" = %(result)s,
+    "UpdatedAt" = now()
+FROM (
+    SELECT waiting."Id"
+    FROM "TrainingJobs" AS waiting
+    JOIN unnest(%(job_ids)s::uuid[], %(row_versions)s::text[]) AS seen (job_id, row_version)
+        ON waiting."Id" = seen.job_id AND waiting.xmin::text = seen.row_version
+    WHERE waiting."Status" = 'Pending'
+    FOR UPDATE OF waiting SKIP LOCKED
+) AS same CROSS JOIN set_config('training_worker.worker_id', %(worker_id)s, true)
+WHERE job."Id" = same."Id" AND job."Status" = 'Pending'
+RETURNING job."Id";
+
 -- name: fail
 UPDATE "TrainingJobs"
 SET "Status" = 'Failed',
@@ -193,7 +238,7 @@ RETURNING "Status";
 -- name: look
 -- Runs more often than the renewal, and where a job's state is unknown.
 SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id,
-    "CancelRequestedAt" IS NOT NULL AS cancel_requested
+    "CancelRequestedAt" IS NOT NULL AS cancel_requested, "Result" ->> 'coalesced_into' AS coalesced_into
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
 -- name: is_result
