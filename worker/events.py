@@ -45,5 +45,8 @@ class Event(StrEnum):
     JOB_RESCUED = "job_rescued"
     ORPHAN_REMOVED = "orphan_removed"
     ORPHANS_LEFT = "orphans_left"
+    JOBS_PRUNED = "jobs_pruned"
+    MODEL_PRUNED = "model_pruned"
+    RETENTION_FAILED = "retention_failed"
     JOB_RELEASED = "job_released"
     LEASE_LOST = "lease_lost"

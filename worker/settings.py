@@ -130,6 +130,18 @@ class Settings(ModelSettings, HealthSettings):
     poll_seconds: float = Field(
         5, ge=0.1, le=3600, description="seconds between looks for a job, besides notifications"
     )
+    job_retention_days: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="days after which workers without a job remove finished jobs; they keep all unless set",
+    )
+    keep_models: int | None = Field(
+        None,
+        ge=1,
+        description="number of newest models to keep, besides the active one and the one before it; workers without a "
+        "job remove the others; they keep all unless set",
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)

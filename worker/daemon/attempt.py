@@ -12,6 +12,7 @@ from worker.child.messages import Failed, Finished
 from worker.daemon.child_process import Children
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.daemon.completion_log import log_coalesced, log_published, log_unchanged
+from worker.daemon.known_versions import known_versions
 from worker.daemon.last_write import LastWrite
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.supervision import Interrupted, Supervision, supervised
@@ -95,7 +96,7 @@ class Attempt:
         Raises LeaseLost, or one of database.OUTAGE.
         """
         try:
-            folder, job = self._prepare()
+            folder, job = await self._prepare()
             try:
                 return await self._work(folder, job, keeping, shutdown)
             finally:
@@ -127,10 +128,11 @@ class Attempt:
             raise PassedOver(str(error)) from error
         return isinstance(ended, Completed)
 
-    def _prepare(self) -> tuple[VersionFolder, Job]:
+    async def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
+        known = await self.last_write.write(known_versions)
         try:
-            folder = reserve(self.models, self.claim.started_at, self.claim.name)
+            folder = reserve(self.models, self.claim.started_at, self.claim.name, known)
         except OSError as error:
             message = f"No model can be written below OUTPUT_PATH {self.models}: {error.strerror}."
             raise JobError(code_of(error), message) from error

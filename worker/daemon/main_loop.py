@@ -14,9 +14,11 @@ import structlog
 from worker.daemon.attempt import Attempt
 from worker.daemon.child_process import Children
 from worker.daemon.health import keep_touching
+from worker.daemon.leftovers import Leftovers, log_removed
 from worker.daemon.output import Output
+from worker.daemon.retention import Retention
 from worker.daemon.shutdown import Shutdown
-from worker.database.connection import OUTAGE, Database, database_time
+from worker.database.connection import OUTAGE, Database
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
@@ -27,13 +29,8 @@ from worker.queue.retry import RECONNECT
 from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
 from worker.registry.live import OutputIncomplete
-from worker.registry.models import is_registered, lock
-from worker.registry.orphans import remove_orphans, remove_staged
-from worker.registry.prune import pruned, put_back
+from worker.registry.orphans import remove_staged
 from worker.settings import Settings, unknown_settings
-
-# Largest number of paths in a log line; with a wrong database, every folder is an orphan.
-NAMED_ORPHANS = 20
 
 log = structlog.get_logger()
 
@@ -51,6 +48,8 @@ class Daemon:
         self.search = Search(database, self.queue)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
+        self.leftovers = Leftovers(self.models, database, self.shutdown)
+        self.retention = Retention(settings, database)
         self._has_begun = False
 
     async def begin(self) -> None:
@@ -65,36 +64,8 @@ class Daemon:
             await asyncio.to_thread(refuse_pending, self.settings.database_url)
         await self.output.require(self.database)
         if not self._has_begun:
-            await self._remove_orphans()
+            await self.leftovers.remove()
             self._has_begun = True
-
-    async def _remove_orphans(self) -> None:
-        try:
-            async with self.database.transaction() as connection:
-                if pruned(self.models):
-                    # The lock waits for a running prune, whose folders are no orphans.
-                    await lock(connection)
-                    await put_back(connection, self.models)
-                orphans = await remove_orphans(
-                    self.models,
-                    await database_time(connection),
-                    is_held=lambda name: self.queue.is_held(connection, name),
-                    is_registered=lambda version: is_registered(connection, version),
-                    ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
-                    is_result=lambda version: self.queue.is_result(connection, version),
-                )
-        except PermissionError as error:
-            raise UserError(
-                f"OUTPUT_PATH {self.models} cannot be used: {error}. No job was claimed."
-            ) from None
-        self._log_removed(orphans.removed)
-        if orphans.left:
-            paths = [str(path) for path in orphans.left[:NAMED_ORPHANS]]
-            log.warning(Event.ORPHANS_LEFT, count=len(orphans.left), paths=paths)
-
-    def _log_removed(self, paths: list[Path]) -> None:
-        for path in paths:
-            log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
         """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due.
@@ -107,6 +78,8 @@ class Daemon:
             try:
                 await self.begin()
                 if await self.work_on_one() is None:
+                    if await self.retention.step():
+                        continue
                     if until_idle:
                         return
                     await self._pause(await self._seconds_to_sleep())
@@ -149,7 +122,7 @@ class Daemon:
             status=lost.status,
             attempt=lost.attempt,
         )
-        self._log_removed(remove_staged(self.models, lost.name, lost.ended_at))
+        log_removed(remove_staged(self.models, lost.name, lost.ended_at))
 
     async def _seconds_to_sleep(self) -> float:
         """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ PARAMETERS: dict[str, Any] = {
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 LIMITS = {"milliseconds": str(1000 * TRANSACTION_SECONDS)}
+
+Transaction = Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]]
+"""Begins a short transaction on some connection, which commits at its end."""
 
 log = structlog.get_logger()
 

@@ -30,7 +30,7 @@ class Named:
 
     @property
     def name(self) -> str:
-        """A unique name of this claim, for `JobQueue.is_held`."""
+        """A unique name of this claim, for `known.held`."""
         return f"{self.job_id}.{self.lease_version}"
 
 

@@ -81,25 +81,6 @@ class JobQueue:
         if state.cancel_requested:
             raise CancelRequested
 
-    async def is_held(self, connection: Connection, name: str) -> bool:
-        """Whether the claim with this name still holds its job."""
-        job_id, _, lease_version = name.partition(".")
-        state = await self._look_by_name(connection, job_id)
-        return state is not None and (state.status, str(state.lease_version)) == (
-            JobStatus.RUNNING,
-            lease_version,
-        )
-
-    async def is_result(self, connection: Connection, version: str) -> bool:
-        """Whether a job has completed with this model; the model itself may be gone."""
-        cursor = await connection.execute(QUERIES["is_result"], {"version": version})
-        return await cursor.fetchone() == (True,)
-
-    async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
-        """Whether this job exists and has failed or was cancelled."""
-        state = await self._look_by_name(connection, job_id)
-        return state is not None and state.status in (JobStatus.FAILED, JobStatus.CANCELLED)
-
     async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
         """Write progress and extend the lease; the percentage never decreases within an attempt.
 
@@ -159,12 +140,6 @@ class JobQueue:
             error_code=ErrorCode.INTERRUPTED_TOO_OFTEN,
             error_message=f"It was interrupted more than {max_interruptions} times by workers that were stopped.",
         )
-
-    async def _look_by_name(self, connection: Connection, job_id: str) -> State | None:
-        try:
-            return await self.look(connection, UUID(job_id))
-        except ValueError:
-            return None
 
     async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> JobStatus:
         row = await (await self._write(connection, query, claim, **values)).fetchone()

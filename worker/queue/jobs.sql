@@ -241,6 +241,34 @@ SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker
     "CancelRequestedAt" IS NOT NULL AS cancel_requested, "Result" ->> 'coalesced_into' AS coalesced_into
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
--- name: is_result
--- Whether a job has completed with this model; for versions that a prune left half removed.
-SELECT EXISTS (SELECT FROM "TrainingJobs" WHERE "ResultModelVersion" = %(version)s);
+-- name: held
+-- The names of the claims that still hold these jobs.
+SELECT "Id"::text || '.' || "LeaseVersion" FROM "TrainingJobs"
+WHERE "Id" = ANY (%(job_ids)s::uuid[]) AND "Status" = 'Running';
+
+-- name: ended_without_model
+SELECT "Id"::text FROM "TrainingJobs"
+WHERE "Id" = ANY (%(job_ids)s::uuid[]) AND "Status" IN ('Failed', 'Cancelled');
+
+-- name: results
+-- The models with which jobs have completed; for versions that a prune left half removed.
+SELECT DISTINCT "ResultModelVersion" FROM "TrainingJobs" WHERE "ResultModelVersion" = ANY (%(versions)s::text[]);
+
+-- name: newest_result
+-- The newest of those that this worker named, in the order of an index.
+SELECT "ResultModelVersion" FROM "TrainingJobs"
+WHERE "ResultModelVersion" ~ '^v[0-9]{10}_[0-9]{8}$'
+ORDER BY "ResultModelVersion" DESC LIMIT 1;
+
+-- name: prunable
+-- Locks some of the jobs that ended before a time, the oldest first.
+SELECT "Id" FROM "TrainingJobs"
+WHERE "Status" IN ('Completed', 'Failed', 'Cancelled')
+  AND "CompletedAt" < now() - make_interval(secs => %(seconds)s)
+  AND "Id" <> ALL (%(refused)s::uuid[])
+ORDER BY "CompletedAt"
+LIMIT %(most)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: prune
+DELETE FROM "TrainingJobs" WHERE "Id" = ANY (%(job_ids)s::uuid[]) RETURNING "Id";

@@ -1,6 +1,7 @@
 """The registry of published models: the rows of "ModelMetadata"."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -129,6 +130,19 @@ async def is_registered(connection: Connection, version: str) -> bool:
     """Whether there is a row for `version`."""
     cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
     return await cursor.fetchone() == (True,)
+
+
+async def registered(connection: Connection, versions: Sequence[str]) -> set[str]:
+    """Those of `versions` that have a row."""
+    cursor = await connection.execute(QUERIES["registered"], {"versions": list(versions)})
+    return {version for (version,) in await cursor.fetchall()}
+
+
+async def newest_version(connection: Connection) -> str | None:
+    """The newest version that a row of "ModelMetadata" or "ModelActivations" names; the model itself may be gone."""
+    cursor = await connection.execute(QUERIES["newest_version"])
+    row = await cursor.fetchone()
+    return row[0] if row else None
 
 
 async def knows_folders(connection: Connection) -> bool:

@@ -28,6 +28,21 @@ DELETE FROM "ModelMetadata" WHERE "Version" = %(version)s;
 -- name: is_registered
 SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
 
+-- name: registered
+SELECT "Version" FROM "ModelMetadata" WHERE "Version" = ANY (%(versions)s::text[]);
+
+-- name: newest_version
+-- The newest of those that this worker named, active or not, also of those that are gone.
+SELECT max(version)
+FROM (
+    SELECT "Version" AS version FROM "ModelMetadata"
+    UNION ALL
+    SELECT "Version" FROM "ModelActivations"
+    UNION ALL
+    SELECT "PreviousVersion" FROM "ModelActivations"
+) AS versions
+WHERE version ~ '^v[0-9]{10}_[0-9]{8}$';
+
 -- name: models
 -- The newest first.
 SELECT "Version" AS version, "IsActive" AS is_active,
