@@ -102,19 +102,19 @@ def adopt(
 @app.command()
 def prune(keep: Annotated[int, typer.Option(min=1, help="Number of newest models to keep.")]) -> None:
     """Remove older models and their files, but never the active model and the previously active one."""
-
     settings = load_settings(ModelSettings)
 
-    async def step_by_step() -> list[str]:
-        removed: list[str] = []
+    async def step_by_step() -> bool:
+        found = False
         async with connected(settings) as connection:
             models = ModelPrune(transactions(connection), settings.output_path.absolute(), keep)
-            while some := await models.step():
-                removed += some
-        return removed
+            while removed := await models.step():
+                typer.echo("\n".join(f"Removed {version}." for version in removed))
+                found = True
+        return found
 
-    removed = _run(step_by_step(), settings)
-    typer.echo("\n".join(f"Removed {version}." for version in removed) or "There was nothing to remove.")
+    if not _run(step_by_step(), settings):
+        typer.echo("There was nothing to remove.")
 
 
 def _ask(settings: DatabaseSettings, question: Callable[[Connection], Awaitable[Given]]) -> Given:
@@ -148,7 +148,7 @@ def _run(work: Coroutine[Any, Any, Given], settings: ModelSettings) -> Given:
         return asyncio.run(work)
     except OSError as error:
         folder = settings.output_path.absolute()
-        raise UserError(f"OUTPUT_PATH {folder} cannot be used: {error}. Nothing was changed.") from None
+        raise UserError(f"OUTPUT_PATH {folder} cannot be used: {error}. Nothing more was changed.") from None
 
 
 def _state_of_files(output_path: Path | None, version: str) -> str:
