@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.shop import Shop
+from tests.support.shop import ROOT, Shop
 from tests.support.waiting import living, wait_until
 from worker.events import Event
 
@@ -88,7 +88,8 @@ class Workers:
     folder: Path
     started: list[Worker] = field(default_factory=list)
 
-    def start(self, *arguments: str, **settings: str) -> Worker:
+    def start(self, *arguments: str, code: Path = ROOT, **settings: str) -> Worker:
+        """Start `worker run`, or what the arguments say; `code` is the folder of an earlier worker's sources."""
         log = self.folder / f"worker-{len(self.started) + 1}.log"
         log.touch()
         usual = {"RETRY_SECONDS": "0.1", "HEALTH_FILE": str(log.with_suffix(".health"))}
@@ -96,14 +97,15 @@ class Workers:
             *(arguments or ("run",)),
             module="tests.faults.worker",
             log_file=str(log),
+            code=code,
             **(usual | settings),
         )
         self.started.append(Worker(process, log))
         return self.started[-1]
 
-    def run_until_idle(self, **settings: str) -> Worker:
+    def run_until_idle(self, code: Path = ROOT, **settings: str) -> Worker:
         """Start a worker with `--until-idle`, and wait until it exits with 0."""
-        worker = self.start("run", "--until-idle", **settings)
+        worker = self.start("run", "--until-idle", code=code, **settings)
         assert worker.ended() == 0, worker.log.read_text()
         return worker
 

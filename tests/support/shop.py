@@ -52,9 +52,12 @@ class Shop:
             return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
 
     def worker(
-        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
+        self, *arguments: str, module: str = "worker", log_file: str = "", code: Path = ROOT, **settings: str
     ) -> "subprocess.Popen[str]":
-        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one."""
+        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one.
+
+        `code` is the folder with the sources, where they are not today's.
+        """
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
@@ -68,5 +71,5 @@ class Shop:
                 stdout=log if log_file else subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                cwd=ROOT,
+                cwd=code,
             )
