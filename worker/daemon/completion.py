@@ -53,7 +53,7 @@ async def publish_and_complete(
 
     The job's row is locked before anything is visible, which proves that this worker holds the job.
     May be called again after an outage, when it is unknown whether the commit succeeded, and while another session
-    holds "ModelMetadata" or the row: no call waits for long, and none while it holds the row, which is renewed meanwhile.
+    holds "ModelMetadata" or the row: no call waits for long, and none while it has the row, whose lease is renewed.
     Raises LeaseLost, CancelRequested, OSError, JobError `job_row_refused` or `model_row_refused`, OutputIncomplete
     where the active model's files are lost or, unless the decision `is_final`, ActiveModelChanged: then nothing is
     published. Raises one of database.OUTAGE or LOCKED, too. Once the version has a row, its folder always stays.

@@ -64,14 +64,14 @@ async def test_fifty_jobs_and_four_workers_each_once(database: str) -> None:
     assert all(claim.lease_version == 1 for claims in claimed for claim in claims)
 
 
-async def test_of_the_highest_priority_the_job_that_has_been_due_for_longest_goes_first(database: str) -> None:
+async def test_of_the_highest_priority_the_job_that_has_been_due_for_longest_goes_first(
+    database: str,
+) -> None:
     async with connected(database) as connection:
         first = await insert(connection)
         second = await insert(connection)
         urgent = await insert(connection, '("Priority") VALUES (5)')
-        least = await insert(
-            connection, """("Priority", "RunAfter") VALUES (-1, now() - interval '1 day')"""
-        )
+        least = await insert(connection, """("Priority", "RunAfter") VALUES (-1, now() - interval '1 day')""")
         # Inserted long ago for now: it does not go before those that wait already.
         planned = await insert(
             connection, """("CreatedAt", "RunAfter") VALUES (now() - interval '1 day', now())"""

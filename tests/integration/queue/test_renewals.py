@@ -23,9 +23,18 @@ def renew(database: str) -> None:
         row = connection.execute(RUNNING).fetchone()
         assert row
         connection.execute(ENDED)
-        values = {"job_id": row[0], "lease_version": 0, "worker_id": "w", "seconds_left": 9.0, "lease_seconds": 60}
+        values = {
+            "job_id": row[0],
+            "lease_version": 0,
+            "worker_id": "w",
+            "seconds_left": 9.0,
+            "lease_seconds": 60,
+        }
         for number in range(RENEWALS):
-            progress = {"percentage": number % 99, "current_stage": f"Looking at photos: {number} of {RENEWALS}"}
+            progress = {
+                "percentage": number % 99,
+                "current_stage": f"Looking at photos: {number} of {RENEWALS}",
+            }
             assert connection.execute(QUERIES["renew"], values | progress).rowcount == 1
 
 
