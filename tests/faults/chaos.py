@@ -1,5 +1,5 @@
-"""Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows,
-and checks that no job is lost or done twice.
+"""Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows
+and holds locks, and checks that no job is lost or done twice.
 
 `python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
 """
@@ -26,6 +26,7 @@ from tests.faults.chaos_audit import Audit
 from tests.faults.chaos_backend import UnhelpfulBackend
 from tests.faults.chaos_fail_over import fail_over
 from tests.faults.chaos_history import history, longest_return, remember
+from tests.faults.chaos_locks import SessionsInTheWay
 from tests.faults.chaos_operator import UnhelpfulOperator
 from tests.faults.stub_photos import lay_out
 from tests.faults.workers import Worker, Workers
@@ -40,7 +41,7 @@ KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
 FREEZE_SECONDS = LEASE_SECONDS + 1
-OPERATE_EVERY = 3
+OPERATE_EVERY, LOCK_EVERY = 3, 4
 # Of the workers, those whose jobs have photos, most of them bad.
 PHOTOS_EVERY = 3
 DRAIN_SECONDS = 300.0
@@ -69,6 +70,7 @@ class Chaos:
     workers: Workers
     backend: UnhelpfulBackend
     operator: UnhelpfulOperator
+    sessions: SessionsInTheWay
     photos: Path
     _staff: list[Worker] = field(default_factory=list)
     _killed: dict[Path, datetime] = field(default_factory=dict)
@@ -87,6 +89,8 @@ class Chaos:
             self.backend.disturb()
             if rounds % OPERATE_EVERY == OPERATE_EVERY - 1:
                 self.operator.disturb()
+            if rounds % LOCK_EVERY == LOCK_EVERY - 1:
+                self.sessions.disturb()
             self._fill_staff()
             if restarts and spent > self.seconds * (4 - len(restarts)) / 4:
                 restarts.pop(0)()
@@ -143,6 +147,9 @@ class Chaos:
             "output taken away": self.operator.outages,
             "rolled back": self.operator.rollbacks,
             "models pruned": len(self.operator.pruned),
+            "times that the models were locked": self.sessions.tables,
+            "jobs' rows locked": self.sessions.rows,
+            "statements cancelled": self.sessions.cancelled,
             "completions": sum(change.new == "Completed" for job in good for change in changes[job]),
             "jobs rescued": logged[Event.JOB_RESCUED],
             "leases lost": logged[Event.LEASE_LOST],
@@ -235,7 +242,8 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
         backend.begin()
         photos = folder / "photos"
         lay_out(photos)
-        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, UnhelpfulOperator(shop), photos)
+        operator, sessions = UnhelpfulOperator(shop), SessionsInTheWay(shop)
+        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, operator, sessions, photos)
         try:
             chaos.disturb()
             chaos.drain()
