@@ -37,6 +37,7 @@ class Event(StrEnum):
     MODEL_PUBLISHED = "model_published"
     MODEL_ACTIVATED = "model_activated"
     MODEL_NOT_ACTIVATED = "model_not_activated"
+    LOCK_AWAITED = "lock_awaited"
     JOB_COMPLETED = "job_completed"
     JOB_COALESCED = "job_coalesced"
     JOB_FAILED = "job_failed"

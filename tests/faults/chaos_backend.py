@@ -8,9 +8,11 @@ from tests.support.shop import Shop
 
 # Who inserted the rows that are not to be done: the other jobs must be, beside them.
 POISONER = UUID(int=13)
-# Each job is to be done by itself, and no UPDATE changes a row of a certain priority.
+# Each job is to be done by itself: no two want the same, since a worker 0.1.0 does not know the option `coalesce`. No
+# UPDATE changes a row of a certain priority.
 BEGIN = """
-ALTER TABLE "TrainingJobs" ALTER "Options" SET DEFAULT '{"coalesce": false}';
+ALTER TABLE "TrainingJobs" ALTER "Options"
+    SET DEFAULT jsonb_build_object('seed', floor(random() * 2147483647)::integer);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'The backend keeps this row as it is.'; END $$;
 CREATE TRIGGER "Refuse" BEFORE UPDATE ON "TrainingJobs"

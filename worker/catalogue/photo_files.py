@@ -118,9 +118,7 @@ class PhotoSet:
         )
 
 
-def fetch_photos(
-    catalogue: Sequence[CataloguePhoto], storage: Path, layout: PhotoPath = DEFAULT
-) -> PhotoSet:
+def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path, layout: PhotoPath = DEFAULT) -> PhotoSet:
     """Find each photo below `storage` as `layout` says.
 
     Raises JobError as `PhotoSet.require_usable` does.

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import random
 import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
@@ -25,6 +23,7 @@ from worker.events import Event
 from worker.queue.claim import Rescued
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
+from worker.queue.rest import Rest
 from worker.queue.retry import RECONNECT
 from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
@@ -46,6 +45,7 @@ class Daemon:
         self.output = Output(self.models)
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.search = Search(database, self.queue)
+        self.rest = Rest(settings.poll_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
         self.leftovers = Leftovers(self.models, database, self.shutdown)
@@ -82,7 +82,7 @@ class Daemon:
                         continue
                     if until_idle:
                         return
-                    await self._pause(await self._seconds_to_sleep())
+                    await self._pause(self.rest.seconds())
                 else:
                     self.output.read_again()
                 failures = 0
@@ -102,6 +102,7 @@ class Daemon:
             self._clean_up_after(lost)
         claim = found.claim
         if claim is None:
+            self.rest.found_nothing(found.seconds)
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
@@ -123,14 +124,6 @@ class Daemon:
             attempt=lost.attempt,
         )
         log_removed(remove_staged(self.models, lost.name, lost.ended_at))
-
-    async def _seconds_to_sleep(self) -> float:
-        """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""
-        async with self.database.transaction() as connection:
-            due = await self.queue.seconds_until_next(connection)
-        longest = self.settings.poll_seconds
-        # The random part spreads the workers, and avoids a busy loop on a row that another worker has locked.
-        return longest if due is None else min(longest, due + random.uniform(0.05, 0.25))
 
     async def _pause(self, seconds: float) -> None:
         """Sleep until the time is over, or a notification or a signal comes."""

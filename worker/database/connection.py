@@ -11,7 +11,9 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg.errors import (
+    DeadlockDetected,
     IdleInTransactionSessionTimeout,
+    LockNotAvailable,
     ProgramLimitExceeded,
     ReadOnlySqlTransaction,
 )
@@ -28,6 +30,9 @@ OUTAGE = (
     ReadOnlySqlTransaction,
     TimeoutError,
 )
+
+# Those of them that mean that another session is in the way, on a server that is well.
+LOCKED = (LockNotAvailable, DeadlockDetected)
 
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10
@@ -88,7 +93,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """A connection in a transaction that commits at the end.
 
-        Raises one of `OUTAGE` when Postgres is lost, another psycopg.Error for a statement that it refuses.
+        Raises one of `OUTAGE` when Postgres is lost, of `LOCKED` when another session is in the way, another
+        psycopg.Error for a statement that Postgres refuses.
         """
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
@@ -99,12 +105,16 @@ class Database:
                             "The server takes no writes: it is a standby, or read-only."
                         )
                     yield connection
+                except LOCKED:
+                    raise
                 except (*OUTAGE, asyncio.CancelledError):
                     # Its state and its server are unknown: the pool must open a new one.
                     await connection.close()
                     raise
         except ProgramLimitExceeded as error:
             raise psycopg.DataError(str(error).strip()) from error
+        except LOCKED:
+            raise
         except OUTAGE as error:
             self._log_lost(error)
             raise

@@ -51,7 +51,9 @@ class PhotoPath:
 
     def shown(self, row: Mapping[str, str | None]) -> str:
         """The path for messages, with NULL for a value that is missing; it may lead anywhere."""
-        return _COLUMN.sub(lambda found: row[found[1]] or ("NULL" if row[found[1]] is None else ""), self.template)
+        return _COLUMN.sub(
+            lambda found: row[found[1]] or ("NULL" if row[found[1]] is None else ""), self.template
+        )
 
 
 def check(template: str) -> str:

@@ -39,14 +39,20 @@ class JobQueue:
     passed_over: dict[UUID, str] = field(default_factory=dict, compare=False)
 
     async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
-        """Claim the next due job, or the pending one with `job_id`; return `None` where there is none."""
+        """Claim the next due job, or the pending one with `job_id`; return `None` where there is none.
+
+        Without `job_id`, in a transaction: otherwise another worker can claim the job that this one has found.
+        """
+        job_id = job_id or await self.next_due(connection)
+        if job_id is None:
+            return None
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
             values = {"lease_seconds": self.lease_seconds, "options_length": MAX_OPTIONS_CHARACTERS + 1}
             await cursor.execute(QUERIES["claim"], self._looking(job_id) | values)
             return await cursor.fetchone()
 
     async def next_due(self, connection: Connection) -> UUID | None:
-        """Lock the job that `claim` would take, and return its id."""
+        """Lock the next due job, which no other session has locked, and return its id."""
         due: UUID | None = await self._scalar(connection, "next_due")
         return due
 
@@ -104,7 +110,8 @@ class JobQueue:
     ) -> None:
         """End the job as `Completed` with its model; raises `LeaseLost` also after a cancel request.
 
-        `result` is further information for a backend, stored as JSON.
+        `result` is further information for a backend, stored as JSON. Raises psycopg.errors.LockNotAvailable, without
+        waiting, where another session has locked the row.
         """
         await self._write(connection, "complete", claim, version=version, result=result)
 

@@ -5,8 +5,8 @@
 -- which no setting of the database writes in another way.
 
 -- name: claim
--- Claims the oldest due job of the highest priority, or the given one; skips a job that another worker is
--- claiming, and those passed over. A job never has the same lease version as at its last claim.
+-- Claims a pending job, unless another session has locked its row or it was passed over. A job never has the same lease
+-- version as at its last claim.
 UPDATE "TrainingJobs" AS job
 SET "Status" = 'Running',
     "LeaseVersion" = CASE WHEN job."LeaseVersion" < 9223372036854775807 THEN job."LeaseVersion" + 1 ELSE 1 END,
@@ -25,11 +25,7 @@ SET "Status" = 'Running',
 WHERE job."Id" = (
     SELECT "Id"
     FROM "TrainingJobs"
-    WHERE "Status" = 'Pending'
-      AND CASE WHEN %(job_id)s::uuid IS NULL THEN "RunAfter" <= now() ELSE "Id" = %(job_id)s::uuid END
-      AND "Id" <> ALL (%(passed_over)s::uuid[])
-    ORDER BY "Priority" DESC, "CreatedAt", "Id"
-    LIMIT 1
+    WHERE "Status" = 'Pending' AND "Id" = %(job_id)s AND "Id" <> ALL (%(passed_over)s::uuid[])
     FOR UPDATE SKIP LOCKED
 )
 RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id, "AttemptCount" AS attempt,
@@ -40,13 +36,29 @@ RETURNING "Id" AS job_id, "LeaseVersion" AS lease_version, "WorkerId" AS worker_
     )) AS waited_seconds;
 
 -- name: next_due
--- Locks the job that a claim would take, without a change.
-SELECT "Id"
-FROM "TrainingJobs"
-WHERE "Status" = 'Pending' AND "RunAfter" <= now() AND "Id" <> ALL (%(passed_over)s::uuid[])
-ORDER BY "Priority" DESC, "CreatedAt", "Id"
-LIMIT 1
-FOR UPDATE SKIP LOCKED;
+-- Locks the job to claim next, without a change: of the due ones with the highest priority, the one that has been due for
+-- the longest. Goes down from priority to priority, each time to the first entry of one index, so that jobs in the future
+-- cost nothing. A recursive query yields its rows in the order in which it finds them, and no more than are asked for.
+WITH RECURSIVE priorities AS (
+    (SELECT "Priority" AS priority FROM "TrainingJobs" WHERE "Status" = 'Pending' ORDER BY "Priority" DESC LIMIT 1)
+    UNION ALL
+    SELECT lower."Priority"
+    FROM priorities CROSS JOIN LATERAL (
+        SELECT "Priority" FROM "TrainingJobs"
+        WHERE "Status" = 'Pending' AND "Priority" < priorities.priority
+        ORDER BY "Priority" DESC LIMIT 1
+    ) AS lower
+)
+SELECT due."Id"
+FROM priorities CROSS JOIN LATERAL (
+    SELECT "Id" FROM "TrainingJobs"
+    WHERE "Status" = 'Pending' AND "Priority" = priorities.priority AND "RunAfter" <= now()
+      AND "Id" <> ALL (%(passed_over)s::uuid[])
+    ORDER BY "RunAfter", "CreatedAt", "Id"
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+) AS due
+LIMIT 1;
 
 -- name: rescue
 -- Puts back or fails the jobs whose lease has run out, or the given one of them. Checks status and lease again under
@@ -110,21 +122,23 @@ WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'R
 RETURNING "CancelRequestedAt" IS NOT NULL;
 
 -- name: complete
--- Changes no row after a cancel request: the request came first.
-UPDATE "TrainingJobs"
+-- Changes no row after a cancel request: the request came first. Whoever completes a job holds "ModelMetadata", and waits
+-- for nothing more: where another session has locked the row, this raises an error at once.
+UPDATE "TrainingJobs" AS job
 SET "Status" = 'Completed',
     "ProgressPercentage" = 100,
     "CurrentStage" = 'Completed',
     "EstimatedCompletionAt" = NULL,
     "LeasedUntil" = NULL,
     "CompletedAt" = now(),
-    "DurationSeconds" = training_job_seconds("StartedAt"),
+    "DurationSeconds" = training_job_seconds(job."StartedAt"),
     "ResultModelVersion" = %(version)s,
     "Result" = %(result)s,
     "UpdatedAt" = now()
-WHERE "Id" = %(job_id)s AND "LeaseVersion" = %(lease_version)s AND "Status" = 'Running'
-  AND "WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
-  AND "CancelRequestedAt" IS NULL;
+FROM (SELECT "Id" FROM "TrainingJobs" WHERE "Id" = %(job_id)s FOR UPDATE NOWAIT) AS locked
+WHERE job."Id" = locked."Id" AND job."LeaseVersion" = %(lease_version)s AND job."Status" = 'Running'
+  AND job."WorkerId" = set_config('training_worker.worker_id', %(worker_id)s, true)
+  AND job."CancelRequestedAt" IS NULL;
 
 -- name: same_jobs
 -- The due pending jobs that want what a claimed job makes, with the versions of their rows (xmin). They are committed

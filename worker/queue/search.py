@@ -32,11 +32,15 @@ NOT_CHANGED: Final = PassedOver("A trigger leaves the row as it is, without an e
 
 @dataclass(frozen=True)
 class Found:
-    """The rescued jobs and the claimed one; `asked` is the time of `time.monotonic` before its claim."""
+    """The rescued jobs and the claimed one; `asked` is the time of `time.monotonic` before its claim.
+
+    Without a claim, `seconds` are those until a job is due or a lease ends, as `JobQueue.seconds_until_next` says.
+    """
 
     asked: float
     rescued: list[Rescued]
     claim: Claim | None
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class Search:
         try:
             async with self.database.transaction() as connection:
                 rescued = await self.queue.rescue(connection)
-                return Found(asked, rescued, await self.queue.claim(connection, job_id))
+                claim = await self.queue.claim(connection, job_id)
+                seconds = None if claim else await self.queue.seconds_until_next(connection)
+                return Found(asked, rescued, claim, seconds)
         except psycopg.Error as error:
             if is_outage(error):
                 raise
@@ -68,7 +74,7 @@ class Search:
             asked, refused = time.monotonic(), len(self.queue.passed_over)
             claim = await self._claim_one(job_id)
             if claim or job_id or len(self.queue.passed_over) == refused:
-                return Found(asked, rescued, claim)
+                return Found(asked, rescued, claim, None if claim else await self._seconds())
 
     def pass_over(self, job_id: UUID, error: Exception) -> None:
         """Look for this job no more, and log why. Raises UserError after too many of them."""
@@ -77,6 +83,10 @@ class Search:
         log.error(Event.JOB_PASSED_OVER, job_id=str(job_id), reason=reason)
         if len(self.queue.passed_over) > MOST_PASSED_OVER:
             raise UserError(f"The database refuses to change more than {MOST_PASSED_OVER} jobs: {reason}")
+
+    async def _seconds(self) -> float | None:
+        async with self.database.transaction() as connection:
+            return await self.queue.seconds_until_next(connection)
 
     async def _rescue_each(self) -> list[Rescued]:
         rescued: list[Rescued] = []

@@ -18,6 +18,8 @@ QUERIES = load_queries(Path(__file__).with_name("models.sql"))
 Connection = AsyncConnection[Any]
 
 NOTES_LENGTH: Final = 1000
+# The statements of others wait behind a lock that is waited for. A third of the shortest lease.
+LOCK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,13 @@ def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-async def lock(connection: Connection) -> None:
-    """Wait for the lock on changes of models, and hold it until the caller's transaction ends."""
+async def lock(connection: Connection, seconds: float | None = None) -> None:
+    """Wait for the lock on changes of models, and hold it until the caller's transaction ends.
+
+    With `seconds`, raises psycopg.errors.LockNotAvailable when another session has it for longer.
+    """
+    if seconds is not None:
+        await connection.execute(QUERIES["limit_wait"], {"milliseconds": str(round(1000 * seconds))})
     await connection.execute(QUERIES["lock"])
 
 

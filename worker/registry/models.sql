@@ -2,9 +2,13 @@
 -- way to make a model the active one. Times leave the database as texts of ISO 8601, whatever its settings; infinity,
 -- which Python's times lack, as `infinity`.
 
+-- name: limit_wait
+SELECT set_config('lock_timeout', %(milliseconds)s, true);
+
 -- name: lock
--- One change of the active model at a time; does not block readers.
-LOCK TABLE "ModelMetadata" IN SHARE ROW EXCLUSIVE MODE;
+-- One change of the active model at a time; does not block readers. Whoever has this waits for no row: a session that
+-- has locked one of them was waited for.
+LOCK TABLE "ModelMetadata" IN EXCLUSIVE MODE;
 
 -- name: insert
 INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "AccuracyMetrics",

@@ -58,7 +58,9 @@ async def remove_orphans(models: Path, now: datetime, known: Known) -> AsyncIter
     staging = await asyncio.to_thread(_folders, models / STAGING)
     for folders in _steps(staging):
         yield await _removed(models, now, await _unheld(models, folders, known))
-    published = [folder for folder in await asyncio.to_thread(_folders, models) if VERSION_NAME.fullmatch(folder.name)]
+    published = [
+        folder for folder in await asyncio.to_thread(_folders, models) if VERSION_NAME.fullmatch(folder.name)
+    ]
     for folders in _steps(published):
         yield await _removed(models, now, await _without_row(folders, known))
     for folders in _steps(await asyncio.to_thread(pruned, models)):

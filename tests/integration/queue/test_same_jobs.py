@@ -145,7 +145,15 @@ async def test_what_was_taken_along_has_ended_like_the_job_itself(backend: Conne
     claim = await begin(backend)
     assert await end(backend, claim, await seen(backend, claim)) == {other}
     mine, theirs = await row(backend, claim.job_id), await row(backend, other)
-    same = ("Status", "ProgressPercentage", "CurrentStage", "CompletedAt", "ResultModelVersion", "ErrorCode", "ErrorMessage")
+    same = (
+        "Status",
+        "ProgressPercentage",
+        "CurrentStage",
+        "CompletedAt",
+        "ResultModelVersion",
+        "ErrorCode",
+        "ErrorMessage",
+    )
     assert {name: theirs[name] for name in same} == {name: mine[name] for name in same}
     assert theirs["Status"] == "Completed"
     assert mine["Result"] == RESULT

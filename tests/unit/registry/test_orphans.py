@@ -29,9 +29,7 @@ async def test_only_what_nobody_needs_is_removed(tmp_path: Path) -> None:
     fresh = tmp_path / ".staging" / "v4_20260101"
     fresh.mkdir()
 
-    known = knows(
-        held={"alive.1"}, registered={"v1000000002_20010909"}, ended_without_model={"failed"}
-    )
+    known = knows(held={"alive.1"}, registered={"v1000000002_20010909"}, ended_without_model={"failed"})
     orphans = await remove_all(tmp_path, NOW, known)
     assert sorted(orphans.removed) == sorted([old, dead.staged, half])
     assert orphans.left == [unknown]
