@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.database.connection_string import to_conninfo
 from worker.errors import UserError
-from worker.job import photo_path
+from worker.job.photo_path import DEFAULT_TEMPLATE, check_template
 
 
 def _with_home(path: Path) -> Path:
@@ -71,8 +71,8 @@ class Settings(ModelSettings, HealthSettings):
     """Settings of `worker run` and `worker train`."""
 
     storage_path: Path = Field(description="the backend's storage; photos lie below it as `PHOTO_PATH` says")
-    photo_path: Annotated[str, AfterValidator(photo_path.check)] = Field(
-        photo_path.DEFAULT,
+    photo_path: Annotated[str, AfterValidator(check_template)] = Field(
+        DEFAULT_TEMPLATE,
         description="where a photo's file lies below `STORAGE_PATH`: a template of `{ProductId}`, `{SKU}`, "
         "`{PhotoId}` and `{FileName}`",
     )

@@ -59,7 +59,8 @@ async def publish_at_last(
     """Publish as soon as the cancel does not hold the row."""
     while True:
         try:
-            return await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
+            await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
+            return
         except LockNotAvailable:
             await asyncio.sleep(0.001)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -20,18 +21,19 @@ def prune(
     """Remove the rows of jobs that have ended, as JOB_RETENTION_DAYS has workers do."""
     removed, refused = asyncio.run(_prune(load_settings(DatabaseSettings), older_than))
     typer.echo(f"Removed {_jobs(removed)}." if removed else "There was nothing to remove.")
-    for job, reason in list(refused.items())[:1]:
+    if refused:
+        job, reason = next(iter(refused.items()))
         raise UserError(f"The database keeps {_jobs(len(refused))}, such as {job}: {reason}")
 
 
-async def _prune(settings: DatabaseSettings, days: float) -> tuple[int, dict[object, str]]:
+async def _prune(settings: DatabaseSettings, days: float) -> tuple[int, dict[UUID, str]]:
     """The number of removed jobs, and those that the database keeps."""
     count = 0
     async with connected(settings) as connection:
         jobs = JobPrune(transactions(connection), days)
         while (removed := await jobs.step()) is not None:
             count += len(removed)
-    return count, dict(jobs.refused)
+    return count, jobs.refused
 
 
 def _jobs(count: int) -> str:

@@ -118,8 +118,7 @@ async def keep_active(
                 raise ActiveModelChanged(_version(now))
             require_live(models, now)
             unforced = [each for each in same if not each.forced]
-            coalesced = await coalesce(connection, claim, unforced, version, result)
-        return coalesced
+            return await coalesce(connection, claim, unforced, version, result)
     except LeaseLost:
         async with database.transaction() as connection:
             state = await queue.look(connection, claim.job_id)

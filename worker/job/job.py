@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from worker.job.options import Options
-from worker.job.photo_path import DEFAULT
+from worker.job.photo_path import DEFAULT_TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -36,5 +36,5 @@ class Job:
     folder: Path
     active: ActiveModel | None
     promote_tolerance: float
-    photo_path: str = DEFAULT
+    photo_path: str = DEFAULT_TEMPLATE
     memory_mb: int | None = None

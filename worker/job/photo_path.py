@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-DEFAULT: Final = "products/{ProductId}/{FileName}"
+DEFAULT_TEMPLATE: Final = "products/{ProductId}/{FileName}"
 
 COLUMNS: Final = ("ProductId", "SKU", "PhotoId", "FileName")
 """What a template may name: "Id" and "SKU" of "Products", "Id" and "FileName" of "ProductPhotos"."""
@@ -23,10 +23,10 @@ _COLUMN: Final = re.compile(r"\{(\w*)\}")
 class PhotoPath:
     """A template. Raises ValueError, with a sentence, for one that leads out of the storage or names no photo."""
 
-    template: str = DEFAULT
+    template: str = DEFAULT_TEMPLATE
 
     def __post_init__(self) -> None:
-        check(self.template)
+        check_template(self.template)
 
     @property
     def folder(self) -> PurePosixPath:
@@ -56,7 +56,7 @@ class PhotoPath:
         )
 
 
-def check(template: str) -> str:
+def check_template(template: str) -> str:
     """Return `template`, or raise ValueError with what is wrong about it."""
     named = _COLUMN.findall(template)
     known = ", ".join(f"{{{column}}}" for column in COLUMNS)

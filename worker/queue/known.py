@@ -1,4 +1,4 @@
-"""What the queue knows of the folders of versions, asked for many of them at once; the models themselves may be gone."""
+"""What the queue knows of the folders of versions, asked for many at once; the models themselves may be gone."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

@@ -59,8 +59,8 @@ async def old_versions(connection: Connection, keep: int) -> list[str]:
 
 
 async def take_out(connection: Connection, models: Path, keep: int, most: int | None = None) -> list[Path]:
-    """Delete the rows of the `old_versions`, or of the oldest `most` of them, and hide their folders. Returns the hidden
-    folders, which the caller removes after its transaction is committed.
+    """Delete the rows of the `old_versions`, or of the oldest `most` of them, and hide their folders. Returns these,
+    which the caller removes after its transaction is committed.
 
     Needs the lock of `models.lock`. When it raises OSError or UserError, every folder is back where it was.
     """

@@ -11,7 +11,7 @@ from tests.support.in_process import daemon_of, publish_or_keep, work
 from tests.support.shop import Shop
 from worker.child.messages import Failed, Message
 from worker.daemon import main_loop
-from worker.errors import ErrorCode
+from worker.errors import ErrorCode, UserError
 from worker.events import Event
 from worker.job.job import Job
 from worker.settings import Settings, load_settings
@@ -112,5 +112,5 @@ async def test_worker_train_comes_too_late_for_a_job_that_was_taken_along_and_sa
     paths = {"storage_path": shop.storage, "output_path": shop.models}
     settings = load_settings(Settings, database_url=shop.database, **paths)
     assert await main_loop.train(settings, jobs[1])
-    with pytest.raises(main_loop.UserError, match="only a Pending job"):
+    with pytest.raises(UserError, match="only a Pending job"):
         await main_loop.train(settings, jobs[0])

@@ -156,7 +156,8 @@ async def test_a_model_that_cannot_be_removed_does_not_end_the_worker(
 @pytest.mark.parametrize(
     "where",
     [
-        """INSERT INTO "ModelMetadata" VALUES (gen_random_uuid(), %s, now(), '', NULL, 1, 1, false, NULL, now(), now())""",
+        """INSERT INTO "ModelMetadata"
+        VALUES (gen_random_uuid(), %s, now(), '', NULL, 1, 1, false, NULL, now(), now())""",
         """INSERT INTO "ModelActivations" ("Version", "ActivatedBy", "Reason") VALUES (%s, '', '')""",
         """INSERT INTO "ModelActivations" ("PreviousVersion", "ActivatedBy", "Reason") VALUES (%s, '', '')""",
         """INSERT INTO "TrainingJobs" ("Status", "ResultModelVersion") VALUES ('Completed', %s)""",

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from worker.job.photo_path import DEFAULT, PhotoPath
+from worker.job.photo_path import DEFAULT_TEMPLATE, PhotoPath
 
 ROW = {"ProductId": "7", "SKU": "CUP", "PhotoId": "70", "FileName": "a.jpg"}
 
@@ -12,7 +12,7 @@ ROW = {"ProductId": "7", "SKU": "CUP", "PhotoId": "70", "FileName": "a.jpg"}
 @pytest.mark.parametrize(
     ("template", "path", "folder"),
     [
-        (DEFAULT, "products/7/a.jpg", "products"),
+        (DEFAULT_TEMPLATE, "products/7/a.jpg", "products"),
         ("products/{FileName}", "products/a.jpg", "products"),
         ("{FileName}", "a.jpg", "."),
         ("a b/c/{SKU}-{PhotoId}.jpg", "a b/c/CUP-70.jpg", "a b/c"),
