@@ -81,12 +81,15 @@ async def test_what_forces_a_training_gets_one_where_there_was_nothing_to_train(
     assert shop.job(jobs[2])["Result"]["reason"].startswith("Nothing has changed")
 
 
-@pytest.mark.parametrize("own", [True, False])
-async def test_who_does_not_want_it_is_done_alone(shop: Shop, own: bool) -> None:
-    jobs = [shop.insert_job({"coalesce": not own}), shop.insert_job({"coalesce": own})]
+async def test_who_does_not_want_it_is_done_alone(shop: Shop) -> None:
+    """It neither takes others along nor is taken along."""
+    jobs = [shop.insert_job({"coalesce": coalesce}) for coalesce in (True, False, True)]
     training = Training()
     await work(shop, training)
-    assert training.jobs == jobs
+    assert training.jobs == jobs[:2]
+    others = [shop.insert_job({"coalesce": coalesce}) for coalesce in (False, True)]
+    await work(shop, training)
+    assert training.jobs == [*jobs[:2], *others]
 
 
 async def test_an_edit_during_the_training_has_a_training_of_its_own(shop: Shop) -> None:

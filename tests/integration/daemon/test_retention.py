@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.support.in_process import publish_or_keep, work
+from tests.support.in_process import work
 from tests.support.registered import activate, publish
 from tests.support.shop import Shop
-from worker.child.messages import Message
+from worker.child.messages import Failed, Message
+from worker.errors import ErrorCode
 from worker.events import Event
 from worker.job.job import Job
 from worker.queue import prune as pruning
@@ -153,32 +154,29 @@ async def test_a_model_that_cannot_be_removed_does_not_end_the_worker(
     assert shop.job(job_id)["Status"] == "Completed"
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
+async def test_a_version_follows_the_newest_that_is_known_also_when_the_clock_was_set_back(
+    shop: Shop,
+) -> None:
+    knows: list[str | None] = [
         """INSERT INTO "ModelMetadata"
         VALUES (gen_random_uuid(), %s, now(), '', NULL, 1, 1, false, NULL, now(), now())""",
         """INSERT INTO "ModelActivations" ("Version", "ActivatedBy", "Reason") VALUES (%s, '', '')""",
         """INSERT INTO "ModelActivations" ("PreviousVersion", "ActivatedBy", "Reason") VALUES (%s, '', '')""",
         """INSERT INTO "TrainingJobs" ("Status", "ResultModelVersion") VALUES ('Completed', %s)""",
         None,
-    ],
-    ids=["a model", "an activation", "an activation after it", "a job", "a folder"],
-)
-async def test_a_version_follows_the_newest_that_is_known_also_when_the_clock_was_set_back(
-    shop: Shop, where: str | None
-) -> None:
-    newest = "v4000000000_20961002"
-    if where:
-        insert(shop, where, newest)
-    else:
-        (shop.models / newest).mkdir()
+    ]
     reserved: list[str] = []
 
     def train(job: Job) -> list[Message | bytes]:
         reserved.append(job.version)
-        return publish_or_keep(job)
+        return [Failed(ErrorCode.INSUFFICIENT_PHOTOS, "There are too few.")]
 
-    shop.insert_job()
-    await work(shop, train)
-    assert reserved == ["v4000000001_20961002"]
+    for number, statement in enumerate(knows):
+        newest = f"v{4_000_000_000 + 10 * number}_20961002"
+        if statement:
+            insert(shop, statement, newest)
+        else:
+            (shop.models / newest).mkdir()
+        shop.insert_job()
+        await work(shop, train)
+    assert reserved == [f"v{4_000_000_001 + 10 * number}_20961002" for number in range(5)]

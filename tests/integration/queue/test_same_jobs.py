@@ -23,9 +23,10 @@ RESULT = {"version": VERSION, "activated": True}
 
 
 @pytest.fixture
-async def backend(database: str) -> AsyncIterator[Connection]:
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+async def backend(shared_database: str) -> AsyncIterator[Connection]:
+    async with await psycopg.AsyncConnection.connect(shared_database, autocommit=True) as connection:
         yield connection
+        await connection.execute('DELETE FROM "TrainingJobs"')
 
 
 async def insert(connection: Connection, options: object = None, **columns: object) -> UUID:
@@ -111,12 +112,12 @@ async def test_only_what_was_due_and_not_cancelled_is_taken(backend: Connection)
 
 
 async def test_a_job_is_taken_only_if_the_training_sees_what_was_committed_before_it(
-    database: str, backend: Connection
+    shared_database: str, backend: Connection
 ) -> None:
     """Whatever the backend's clock says, and however long its transaction has been open."""
     await insert(backend, Priority=5)
     ahead = await insert(backend, CreatedAt="2100-01-01")
-    async with await psycopg.AsyncConnection.connect(database) as editor:
+    async with await psycopg.AsyncConnection.connect(shared_database) as editor:
         # Its "CreatedAt" and "RunAfter" are the time at which this begins.
         await editor.execute('INSERT INTO "Products" ("SKU", "Name") VALUES (%s, %s)', ("CUP", "Cup"))
         async with editor.transaction():
@@ -191,17 +192,19 @@ async def test_a_job_that_was_tried_again_after_an_edit_is_left(backend: Connect
     same = await seen(backend, claim)
     await backend.execute("SELECT cancel_training_job(%s)", (other,))
     await backend.execute("SELECT retry_training_job(%s)", (other,))
-    await backend.execute("""UPDATE "TrainingJobs" SET "RunAfter" = '-infinity' WHERE "Id" = %s""", (other,))
+    await backend.execute("""UPDATE "TrainingJobs" SET "RunAfter" = '2001-01-01' WHERE "Id" = %s""", (other,))
     assert await end(backend, claim, same) == set()
     assert (await row(backend, other))["Status"] == "Pending"
 
 
-async def test_a_row_that_somebody_has_locked_is_not_waited_for(database: str, backend: Connection) -> None:
+async def test_a_row_that_somebody_has_locked_is_not_waited_for(
+    shared_database: str, backend: Connection
+) -> None:
     await insert(backend, Priority=5)
     locked, free = await insert(backend), await insert(backend)
     claim = await begin(backend)
     same = await seen(backend, claim)
-    async with await psycopg.AsyncConnection.connect(database) as other:
+    async with await psycopg.AsyncConnection.connect(shared_database) as other:
         await other.execute('SELECT FROM "TrainingJobs" WHERE "Id" = %s FOR UPDATE', (locked,))
         assert await end(backend, claim, same) == {free}
     assert (await row(backend, locked))["Status"] == "Pending"
@@ -211,10 +214,11 @@ async def test_a_row_that_the_database_refuses_costs_the_job_nothing(backend: Co
     await insert(backend, Priority=5)
     odd, good = await insert(backend, Priority=-13), await insert(backend)
     await backend.execute(
-        """ALTER TABLE "TrainingJobs" ADD CHECK ("Priority" <> -13 OR "Status" = 'Pending')"""
+        """ALTER TABLE "TrainingJobs" ADD CONSTRAINT odd CHECK ("Priority" <> -13 OR "Status" = 'Pending')"""
     )
     claim = await begin(backend)
     assert await end(backend, claim, await seen(backend, claim)) == set()
+    await backend.execute('ALTER TABLE "TrainingJobs" DROP CONSTRAINT odd')
     assert (await row(backend, claim.job_id))["Status"] == "Completed"
     for job in (odd, good):
         assert (await row(backend, job))["Status"] == "Pending"
