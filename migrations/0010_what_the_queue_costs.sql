@@ -3,13 +3,10 @@
 -- The queue costs the database the same however many jobs have ended or are in the future, and a renewed lease leaves
 -- nothing to clean up. docs/contract.md says in which order jobs are claimed.
 
--- For each priority, the job that has been due for the longest comes first.
+-- For each priority, the job that has been due for the longest comes first; the only index on pending jobs, so that no
+-- estimate makes Postgres take another one.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "IX_TrainingJobs_Due"
     ON "TrainingJobs" ("Priority" DESC, "RunAfter", "CreatedAt", "Id") WHERE "Status" = 'Pending';
-
--- When an idle worker must look again.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS "IX_TrainingJobs_RunAfter"
-    ON "TrainingJobs" ("RunAfter") WHERE "Status" = 'Pending';
 
 -- Not on "LeasedUntil": a renewal changes no column of an index, so that Postgres replaces the row within its page.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "IX_TrainingJobs_Running"

@@ -142,7 +142,7 @@ async def test_a_table_that_is_held_for_longer_than_the_lease_costs_no_attempt(s
             def is_renewed() -> bool:
                 job = shop.job(job_id)
                 assert (job["Status"], job["LeaseVersion"]) == ("Running", 1), "the attempt is over"
-                return (job["LeasedUntil"] - until).total_seconds() > LEASE_SECONDS
+                return bool((job["LeasedUntil"] - until).total_seconds() > LEASE_SECONDS)
 
             await asyncio.to_thread(wait_until, is_renewed, "the lease to be renewed for longer than it was")
         await working

@@ -28,7 +28,7 @@ QUESTIONS: dict[str, set[str]] = {
     "next_due": {"IX_TrainingJobs_Due"},
     "rescue": {"IX_TrainingJobs_Running"},
     "next_lost": {"IX_TrainingJobs_Running"},
-    "seconds_until_next": {"IX_TrainingJobs_RunAfter", "IX_TrainingJobs_Running"},
+    "seconds_until_next": {"IX_TrainingJobs_Due", "IX_TrainingJobs_Running"},
     "is_result": {"IX_TrainingJobs_ResultModelVersion"},
 }
 

@@ -100,10 +100,25 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: seconds_until_next
 -- Seconds until a pending job is due or a running job's lease ends, from 0 to a day; no row where there is neither.
+-- Goes from priority to priority as above.
+WITH RECURSIVE priorities AS (
+    (SELECT "Priority" AS priority FROM "TrainingJobs" WHERE "Status" = 'Pending' ORDER BY "Priority" DESC LIMIT 1)
+    UNION ALL
+    SELECT lower."Priority"
+    FROM priorities CROSS JOIN LATERAL (
+        SELECT "Priority" FROM "TrainingJobs"
+        WHERE "Status" = 'Pending' AND "Priority" < priorities.priority
+        ORDER BY "Priority" DESC LIMIT 1
+    ) AS lower
+)
 SELECT extract(epoch FROM greatest(least(next, now() + interval '1 day'), now()) - now())
 FROM (SELECT least(
-    (SELECT min("RunAfter") FROM "TrainingJobs"
-        WHERE "Status" = 'Pending' AND "Id" <> ALL (%(passed_over)s::uuid[])),
+    (SELECT min(first."RunAfter") FROM priorities CROSS JOIN LATERAL (
+        SELECT "RunAfter" FROM "TrainingJobs"
+        WHERE "Status" = 'Pending' AND "Priority" = priorities.priority
+          AND "Id" <> ALL (%(passed_over)s::uuid[])
+        ORDER BY "RunAfter", "CreatedAt", "Id" LIMIT 1
+    ) AS first),
     (SELECT min("LeasedUntil") FROM "TrainingJobs"
         WHERE "Status" = 'Running' AND "Id" <> ALL (%(passed_over)s::uuid[]))
 ) AS next) AS times

@@ -91,9 +91,12 @@ async def lock(connection: Connection, seconds: float | None = None) -> None:
 
     With `seconds`, raises psycopg.errors.LockNotAvailable when another session has it for longer.
     """
-    if seconds is not None:
+    if seconds is None:
+        await connection.execute(QUERIES["lock"])
+    else:
         await connection.execute(QUERIES["limit_wait"], {"milliseconds": str(round(1000 * seconds))})
-    await connection.execute(QUERIES["lock"])
+        await connection.execute(QUERIES["lock"])
+        await connection.execute(QUERIES["limit_wait_no_more"])
 
 
 async def register(connection: Connection, model: NewModel) -> None:

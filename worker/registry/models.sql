@@ -5,6 +5,10 @@
 -- name: limit_wait
 SELECT set_config('lock_timeout', %(milliseconds)s, true);
 
+-- name: limit_wait_no_more
+-- A trigger of the backend may wait for longer.
+SET LOCAL lock_timeout TO DEFAULT;
+
 -- name: lock
 -- One change of the active model at a time; does not block readers. Whoever has this waits for no row: a session that
 -- has locked one of them was waited for.
