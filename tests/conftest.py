@@ -106,6 +106,17 @@ def database(empty_database: str) -> str:
     return empty_database
 
 
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """As `database`, for all tests of a module, which leave in it what they found."""
+    name = f"test_{secrets.token_hex(6)}"
+    database = postgres_server.create_database(name)
+    migrate(database, MIGRATIONS)
+    yield database
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What all of this process take for the time that has passed."""

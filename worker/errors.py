@@ -52,7 +52,8 @@ CAUSES: dict[ErrorCode, Cause] = {
     ErrorCode.STORAGE_INCOMPLETE: Cause(
         False,
         f"more than {MAX_MISSING_SHARE:.0%} of the photos' files are missing",
-        "check that STORAGE_PATH is the folder that the backend writes to, with all its files",
+        "set PHOTO_PATH where the message says so; else check that STORAGE_PATH is the folder that the backend writes "
+        "to, with all its files",
     ),
     ErrorCode.STORAGE_FULL: Cause(
         False,

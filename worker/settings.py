@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.database.connection_string import to_conninfo
 from worker.errors import UserError
+from worker.job.photo_path import DEFAULT_TEMPLATE, check_template
 
 
 def _with_home(path: Path) -> Path:
@@ -69,8 +70,11 @@ class HealthSettings(BaseSettings):
 class Settings(ModelSettings, HealthSettings):
     """Settings of `worker run` and `worker train`."""
 
-    storage_path: Path = Field(
-        description="the backend's storage; photos lie at `products/<ProductId>/<FileName>` below it"
+    storage_path: Path = Field(description="the backend's storage; photos lie below it as `PHOTO_PATH` says")
+    photo_path: Annotated[str, AfterValidator(check_template)] = Field(
+        DEFAULT_TEMPLATE,
+        description="where a photo's file lies below `STORAGE_PATH`: a template of `{ProductId}`, `{SKU}`, "
+        "`{PhotoId}` and `{FileName}`",
     )
     backbone: Literal["auto", "mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2"] = Field(
         "auto",
@@ -125,6 +129,18 @@ class Settings(ModelSettings, HealthSettings):
     )
     poll_seconds: float = Field(
         5, ge=0.1, le=3600, description="seconds between looks for a job, besides notifications"
+    )
+    job_retention_days: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="days after which workers without a job remove finished jobs; they keep all unless set",
+    )
+    keep_models: int | None = Field(
+        None,
+        ge=1,
+        description="number of newest models to keep, besides the active one and the one before it; workers without a "
+        "job remove the others; they keep all unless set",
     )
 
 

@@ -1,7 +1,8 @@
 """Compares our job queue with procrastinate and pgqueuer, on one Postgres in the same run: `make bench-queue`.
 
-Measures latency from insert to claim, recovery after a killed worker and after a restart of Postgres, and the
-number of writes. It takes about eight minutes and asserts nothing: times depend on the machine.
+Measures latency from insert to claim, recovery after a killed worker and after a restart of Postgres, the updates of
+a running job, the statements of an idle worker, and each of our statements beside many jobs. It takes about ten
+minutes and asserts nothing: times depend on the machine.
 """
 
 import argparse
@@ -16,9 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.queue import report
-from bench.queue.measures import Sides, latency, restart, writes
+from bench.queue.costs import costs
+from bench.queue.measures import Sides, latency, restart
 from bench.queue.recovery import Recovery
 from bench.queue.server import Server
+from bench.queue.statements import statements
 from demo.embedded_postgres import EmbeddedPostgres
 
 RUN_SECONDS = 455
@@ -31,15 +34,17 @@ def main(rounds: int, output: Path) -> None:
     sides = Sides()
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as postgres:
         server = Server(postgres, Path(folder))
-        server.keep_commit_times()
+        server.configure()
         sides.install(server)
 
         console.print("Restarting Postgres under idle workers …")
         restarted = restart(server, sides)
         # Postgres is not restarted again, so that long measurements can run in the background.
         recovery = Recovery(server, sides, started + RUN_SECONDS)
-        console.print("Counting writes …")
-        written = writes(server, sides)
+        console.print("Counting updates and statements …")
+        cost = costs(server, sides)
+        console.print("Timing our statements beside many jobs …")
+        timed = statements(server, sides)
         console.print(f"Inserting {rounds} jobs a side …")
         claimed = latency(server, sides, rounds)
         console.print("Killing workers …")
@@ -47,7 +52,7 @@ def main(rounds: int, output: Path) -> None:
         versions = versions_of(server, sides)
 
     conditions = {**versions, "cores": str(os.cpu_count()), "load before": load, "load after": load_average()}
-    measures = [claimed, recovered, restarted, written]
+    measures = [claimed, timed, recovered, restarted, *cost]
     report.show(measures, conditions, console)
     report.write(measures, conditions, output)
     console.print(f"Every value is in {output}. It took {time.monotonic() - started:.0f} s.")

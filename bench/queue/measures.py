@@ -1,9 +1,8 @@
-"""Measures the latency of claims, the recovery after a restart of Postgres, and the number of writes."""
+"""Measures the latency of claims, and the recovery after a restart of Postgres."""
 
 import random
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,12 +16,11 @@ from bench.queue.server import POLL_SECONDS, Lane, Server, TooSlow, wait_for
 from bench.queue.side import Job, Setup, Side, Times
 
 WARM_UP = 5
-# Lanes that are slow or compare us only with ourselves run in every fourth round.
+# Lanes that are slow or have full tables run in every fourth round.
 RARELY = 4
 RESTARTS = 5
 PATIENCE_SECONDS = 60
-WRITING_SECONDS = 30
-FINISHED_ROWS = 100_000
+FINISHED, FUTURE = 1_000_000, 100_000
 
 LATENCY = """\
 committed: from the commit of the insert to the commit of the claim, by the server's commit timestamps; comparable
@@ -34,9 +32,6 @@ one before; sides take turns job by job. This Postgres does not wait for its dis
 RESTART = """\
 From the first connection after a fast restart to the claim of a job inserted at once; the workers are idle and
 configured as in the first table. A supervisor restarts a worker that exits, after the given pause."""
-
-WRITES = """\
-Updates of "TrainingJobs" (n_tup_upd) during one job, with its claim and its end, per minute."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +55,21 @@ class Sides:
         """A lane for a side on its own database, with the given or the usual setup."""
         return Lane(server, side, setup or side.usual, self.templates[side.name])
 
+    def filled_lane(self, server: Server, side: Side) -> Lane:
+        """A lane with many jobs that have ended or are in the future."""
+        name = f"{side.name}, filled"
+        if name not in self.templates:
+            self.templates[name] = server.template(side, FINISHED, FUTURE)
+        words = f"{side.usual.words}; {FINISHED:,} finished, {FUTURE:,} in the future"
+        return Lane(server, side, replace(side.usual, words=words), self.templates[name])
+
 
 def latency(server: Server, sides: Sides, rounds: int) -> Measure:
     """Insert one job after another, each for an idle worker; the sides take turns."""
     often = [sides.lane(server, side) for side in sides.all]
-    full = Ours(finished=FINISHED_ROWS)
-    words = f"{full.usual.words}; {FINISHED_ROWS:,} finished rows"
     rarely = [
         sides.lane(server, sides.ours, ours.POLLING),
-        Lane(server, full, replace(full.usual, words=words), server.template(full)),
+        *(sides.filled_lane(server, side) for side in sides.all),
     ]
     lanes = often + rarely
     taken: list[list[Times]] = [[] for _ in lanes]
@@ -176,24 +177,3 @@ def claims(lanes: Sequence[Lane], jobs: Sequence[Job]) -> list[datetime | None]:
         except TooSlow:
             found.append(None)
     return found
-
-
-def writes(server: Server, sides: Sides) -> Measure:
-    """Count the updates for a job that reports at each stage, and for one that reports ten times a second."""
-    children = {"bench.queue.busy_child": "10 reports a second", sides.ours.child: "a report a stage"}
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda child: count(server, sides, child, children[child]), children))
-    return Measure("Writes", "updates per job-minute", WRITES, ("median",), results)
-
-
-def count(server: Server, sides: Sides, child: str, words: str) -> Result:
-    side = replace(sides.ours, child=child)
-    lane = sides.lane(server, side)
-    with server.worker(lane, WRITING_SECONDS) as worker:
-        job = lane.insert()
-        wait_for(lambda: lane.times(job).done, 3 * WRITING_SECONDS)
-    # A connection's statistics are complete only after it ends.
-    worker.wait_until_gone(lane.connection)
-    updates, light = side.updates(lane.connection)
-    note = f"{updates} in {WRITING_SECONDS} s, {light} of them without touching an index"
-    return Result(side.name, words, "updates", [60 * updates / WRITING_SECONDS], note)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
 
 from bench.queue.side import Connection, Job, Setup, Times
@@ -31,14 +30,13 @@ class Ours:
     packages: tuple[str, ...] = ("training-worker",)
     usual: Setup = USUAL
     child: str = "tests.faults.stub_child"
-    finished: int = 0
 
     def install(self, database: str) -> None:
         migrate(database, MIGRATIONS)
-        if self.finished:
-            with psycopg.connect(database, autocommit=True) as connection:
-                connection.execute(QUERIES["insert_finished"], {"rows": self.finished})
-                connection.execute(QUERIES["vacuum"])
+
+    def fill(self, connection: Connection, finished: int, future: int) -> None:
+        connection.execute(QUERIES["insert_finished"], {"rows": finished})
+        connection.execute(QUERIES["insert_future"], {"rows": future})
 
     def command(self, setup: Setup) -> list[str]:
         return [sys.executable, "-m", "bench.queue.stub_worker", "run"]
@@ -69,9 +67,3 @@ class Ours:
         when = connection.cursor(row_factory=scalar_row).execute(QUERIES["leased_until"], job).fetchone()
         assert isinstance(when, datetime)
         return when
-
-    def updates(self, connection: Connection) -> tuple[int, int]:
-        """Number of row updates in the queue's table, and the number without an index update (HOT)."""
-        row = connection.execute(QUERIES["updates"]).fetchone()
-        assert row
-        return int(row[0]), int(row[1])

@@ -1,7 +1,9 @@
 -- The bench's queries on "TrainingJobs".
 
 -- name: insert
-INSERT INTO "TrainingJobs" DEFAULT VALUES RETURNING "Id" AS job, pg_current_xact_id()::xid::text AS insertion;
+-- Each is to be done by itself.
+INSERT INTO "TrainingJobs" ("Options") VALUES ('{"coalesce": false}') RETURNING "Id" AS job,
+    pg_current_xact_id()::xid::text AS insertion;
 
 -- name: times
 -- Until the next write to the row, its xmin is the claim's transaction.
@@ -24,8 +26,7 @@ SELECT 'Completed', 100, 'Completed', 1, 1,
     now() - make_interval(mins => number), 60, 'v' || number, 'a worker'
 FROM generate_series(1, %(rows)s) AS number;
 
--- name: vacuum
-VACUUM ANALYZE "TrainingJobs";
-
--- name: updates
-SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'TrainingJobs';
+-- name: insert_future
+INSERT INTO "TrainingJobs" ("Priority", "RunAfter")
+SELECT number % 3, now() + interval '1 day' + make_interval(secs => number)
+FROM generate_series(1, %(rows)s) AS number;

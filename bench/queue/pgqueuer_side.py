@@ -41,6 +41,10 @@ class Pgqueuer:
         for command in ("install", "autovac"):
             run([*COMMAND, command], {"PGQUEUER_DSN": database})
 
+    def fill(self, connection: Connection, finished: int, future: int) -> None:
+        connection.execute(QUERIES["insert_finished"], {"rows": finished})
+        connection.execute(QUERIES["insert_future"], {"rows": future})
+
     def command(self, setup: Setup) -> list[str]:
         return [sys.executable, "-m", "bench.queue.pgqueuer_app"]
 

@@ -1,5 +1,16 @@
 -- The bench's queries on pgqueuer's tables.
 
+-- name: insert_finished
+-- It keeps of a job that has ended only its log.
+INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created, aggregated)
+SELECT -number, 'successful', 0, 'bench', now() - make_interval(mins => number), true
+FROM generate_series(1, %(rows)s) AS number;
+
+-- name: insert_future
+INSERT INTO pgqueuer (priority, status, entrypoint, execute_after)
+SELECT number % 3, 'queued', 'bench', now() + interval '1 day' + make_interval(secs => number)
+FROM generate_series(1, %(rows)s) AS number;
+
 -- name: times
 -- Aggregation writes a log row a second time, so that its xmin is no longer that of the event.
 SELECT min(created) FILTER (WHERE status = 'queued') AS inserted,

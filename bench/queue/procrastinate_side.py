@@ -46,6 +46,10 @@ class Procrastinate:
             {"DATABASE_URL": database, "JOB_SECONDS": "0", **self.usual.environment},
         )
 
+    def fill(self, connection: Connection, finished: int, future: int) -> None:
+        connection.execute(QUERIES["insert_finished"], {"rows": finished})
+        connection.execute(QUERIES["insert_future"], {"rows": future})
+
     def command(self, setup: Setup) -> list[str]:
         return [*COMMAND, "worker"]
 

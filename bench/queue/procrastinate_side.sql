@@ -6,6 +6,15 @@ SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
     ROW('default', 'bench', 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1
 ])) AS job;
 
+-- name: insert_finished
+INSERT INTO procrastinate_jobs (queue_name, task_name, status, attempts)
+SELECT 'default', 'bench', 'succeeded', 1 FROM generate_series(1, %(rows)s);
+
+-- name: insert_future
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, scheduled_at)
+SELECT 'default', 'bench', number % 3, now() + interval '1 day' + make_interval(secs => number)
+FROM generate_series(1, %(rows)s) AS number;
+
 -- name: times
 SELECT min(at) FILTER (WHERE type = 'deferred') AS inserted,
     min(pg_xact_commit_timestamp(xmin)) FILTER (WHERE type = 'deferred') AS insert_committed,

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import scalar_row
+from psycopg.rows import class_row, scalar_row
 
 from bench.queue.side import Connection, Job, Setup, Side, Times
 from demo.embedded_postgres import EmbeddedPostgres
@@ -32,25 +33,46 @@ class TooSlow(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Updates:
+    """Row updates in all tables of a database, those of them that changed no index (HOT), and the dead rows left."""
+
+    updates: int
+    light: int
+    dead: int
+
+
+@dataclass(frozen=True)
 class Server:
     """A Postgres that records commit times; creates each side's tables once, then copies them."""
 
     postgres: EmbeddedPostgres
     folder: Path
 
-    def keep_commit_times(self) -> None:
+    def configure(self) -> None:
+        """Have the server record commit times and, in its log, the name of each program."""
         with self.connect(self.postgres.url()) as connection:
             connection.execute(QUERIES["keep_commit_times"])
+            connection.execute(QUERIES["name_programs"])
         self.postgres.restart()
 
     def connect(self, database: str) -> Connection:
         return psycopg.connect(database, autocommit=True)
 
-    def template(self, side: Side) -> str:
-        """Create a database with the side's tables, and return its name."""
+    def template(self, side: Side, finished: int = 0, future: int = 0) -> str:
+        """Create a database with the side's tables and these jobs, and return its name."""
         name = f"template_{next(numbers)}"
-        side.install(self.postgres.create_database(name))
+        database = self.postgres.create_database(name)
+        side.install(database)
+        if finished or future:
+            with self.connect(database) as connection:
+                side.fill(connection, finished, future)
+                connection.execute(QUERIES["vacuum"])
         return name
+
+    def statements(self, name: str) -> int:
+        """The number of statements in the server's log that the program with this name has sent."""
+        mark = re.compile(rb"^" + re.escape(name.encode()) + rb"\|LOG:  (statement|execute )", re.MULTILINE)
+        return len(mark.findall((self.postgres.folder / "server.log").read_bytes()))
 
     def copy(self, template: str) -> str:
         """Copy the database `template`, and return the copy's connection string."""
@@ -134,6 +156,17 @@ class Lane:
     def __post_init__(self) -> None:
         self.database = self.server.copy(self.template)
         self.connection = self.server.connect(self.database)
+
+    def log_statements(self) -> None:
+        """Have the server log every statement of those who connect to this database later."""
+        statement = sql.SQL("ALTER DATABASE {} SET log_statement = 'all'")
+        self.connection.execute(statement.format(sql.Identifier(self.connection.info.dbname)))
+
+    def updates(self) -> Updates:
+        """The updates so far. A connection's are complete only after it ends."""
+        found = self.connection.cursor(row_factory=class_row(Updates)).execute(QUERIES["updates"]).fetchone()
+        assert found
+        return found
 
     def reconnect(self) -> None:
         self.connection.close()

@@ -3,6 +3,19 @@
 -- name: keep_commit_times
 ALTER SYSTEM SET track_commit_timestamp = on;
 
+-- name: name_programs
+-- In each line of the log, so that the statements of a worker can be counted.
+ALTER SYSTEM SET log_line_prefix = '%a|';
+
+-- name: vacuum
+VACUUM ANALYZE;
+
+-- name: updates
+-- Of all tables of the database; `light` are those that changed no index (HOT).
+SELECT coalesce(sum(n_tup_upd), 0)::int AS updates, coalesce(sum(n_tup_hot_upd), 0)::int AS light,
+    coalesce(sum(n_dead_tup), 0)::int AS dead
+FROM pg_stat_user_tables;
+
 -- name: now
 SELECT clock_timestamp();
 

@@ -56,6 +56,9 @@ class Side(Protocol):
     def install(self, database: str) -> None:
         """Create the queue's tables in an empty database."""
 
+    def fill(self, connection: Connection, finished: int, future: int) -> None:
+        """Insert this number of jobs that have ended, and of jobs that are not due for a long time."""
+
     def command(self, setup: Setup) -> list[str]:
         """The command that starts a worker."""
 

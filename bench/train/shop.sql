@@ -1,4 +1,5 @@
 -- The bench's statements as a backend, in addition to the demo's.
 
 -- name: insert_job_with_options
-INSERT INTO "TrainingJobs" ("Options") VALUES (%(options)s) RETURNING "Id";
+-- Each is to be done by itself.
+INSERT INTO "TrainingJobs" ("Options") VALUES (%(options)s || '{"coalesce": false}') RETURNING "Id";

@@ -1,5 +1,5 @@
-"""Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows,
-with an upgrade in the middle, and checks that no job is lost or done twice.
+"""Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows
+and holds locks, with an upgrade in the middle, and checks that no job is lost or done twice.
 
 `python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
 """
@@ -24,6 +24,7 @@ from tests.faults.chaos_audit import Audit
 from tests.faults.chaos_backend import UnhelpfulBackend
 from tests.faults.chaos_fail_over import fail_over
 from tests.faults.chaos_history import history, longest_return, remember
+from tests.faults.chaos_locks import SessionsInTheWay
 from tests.faults.chaos_operator import UnhelpfulOperator
 from tests.faults.chaos_staff import Staff
 from tests.faults.chaos_upgrade import RollingUpgrade
@@ -38,11 +39,11 @@ from worker.events import Event
 KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
-OPERATE_EVERY = 3
+OPERATE_EVERY, LOCK_EVERY = 3, 4
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
-    "InitiatedBy" FROM "TrainingJobs" """
+    "InitiatedBy", "Result" ->> 'coalesced_into' AS coalesced_into FROM "TrainingJobs" """
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Chaos:
     staff: Staff
     backend: UnhelpfulBackend
     operator: UnhelpfulOperator
+    sessions: SessionsInTheWay
     _counts: Counter[str] = field(default_factory=Counter)
     _losses: list[str] = field(default_factory=list)
     _forgotten: set[str] = field(default_factory=set)
@@ -78,6 +80,8 @@ class Chaos:
             self.backend.disturb()
             if rounds % OPERATE_EVERY == OPERATE_EVERY - 1:
                 self.operator.disturb()
+            if rounds % LOCK_EVERY == LOCK_EVERY - 1:
+                self.sessions.disturb()
             self.staff.upgrade.go_on(spent / self.seconds)
             self.staff.fill()
             if restarts and spent > self.seconds * (4 - len(restarts)) / 4:
@@ -131,6 +135,9 @@ class Chaos:
             "output taken away": self.operator.outages,
             "rolled back": self.operator.rollbacks,
             "models pruned": len(self.operator.pruned),
+            "times that the models were locked": self.sessions.tables,
+            "jobs' rows locked": self.sessions.rows,
+            "statements cancelled": self.sessions.cancelled,
             "completions": sum(change.new == "Completed" for job in good for change in changes[job]),
             "jobs rescued": logged[Event.JOB_RESCUED],
             "leases lost": logged[Event.LEASE_LOST],
@@ -182,7 +189,7 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
         photos = folder / "photos"
         lay_out(photos)
         staff, operator = Staff(crew, workers, upgrade, photos), UnhelpfulOperator(shop, upgrade)
-        chaos = Chaos(seconds, jobs, server, shop, staff, backend, operator)
+        chaos = Chaos(seconds, jobs, server, shop, staff, backend, operator, SessionsInTheWay(shop))
         try:
             chaos.disturb()
             chaos.drain()

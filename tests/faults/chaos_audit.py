@@ -19,6 +19,8 @@ from worker.registry.folder import STAGING
 ENDED = ("Completed", "Failed", "Cancelled")
 # Where a job may go from each status; nobody cancels a job or has one tried again here.
 LEGAL = {"Pending": {"Running"}, "Running": {"Pending", *ENDED}} | {status: set() for status in ENDED}
+# And one that another job takes along.
+LEGAL_COALESCED = LEGAL | {"Pending": {"Running", "Completed"}}
 
 Row = dict[str, Any]
 
@@ -57,7 +59,8 @@ class Audit:
             yield from self._of_job(job)
             if job["Status"] == "Completed" and job["ResultModelVersion"] not in self.pruned:
                 folder = self.shop.models / job["ResultModelVersion"]
-                yield from _of_folder(folder, {"job_id": str(job["Id"]), "version": folder.name})
+                made_by = job["coalesced_into"] or str(job["Id"])
+                yield from _of_folder(folder, {"job_id": made_by, "version": folder.name})
         yield from self._of_models()
         yield from self._of_orphans()
         reserved = self.reservations()
@@ -68,7 +71,8 @@ class Audit:
 
     def _of_job(self, job: Row) -> Iterator[str]:
         name, changes = f"job {job['Id']}", self.history.get(job["Id"], [])
-        if illegal := [change for change in changes if change.new not in LEGAL[change.old]]:
+        legal = LEGAL_COALESCED if job["coalesced_into"] else LEGAL
+        if illegal := [change for change in changes if change.new not in legal[change.old]]:
             yield f"{name} went where it may not: {illegal}"
         if job["InitiatedBy"] == POISONER:
             if (job["Status"], job["ErrorCode"]) not in ENDINGS:
@@ -81,12 +85,14 @@ class Audit:
             yield f"{name} was completed {completions} times"
         claims = sum(change.new == "Running" for change in changes)
         # No worker was asked to stop while there were jobs, so that every claim counts as an attempt.
-        if not 1 <= job["AttemptCount"] == job["LeaseVersion"] == claims:
+        least = 0 if job["coalesced_into"] else 1
+        if not least <= job["AttemptCount"] == job["LeaseVersion"] == claims:
             yield f"{name} was claimed {claims} times, but has {job['AttemptCount']} attempts"
 
     def _of_models(self) -> Iterator[str]:
         models = self.shop.models_in_database()
-        results = Counter(job["ResultModelVersion"] for job in self.jobs if job["Status"] == "Completed")
+        made = [job for job in self.jobs if job["Status"] == "Completed" and not job["coalesced_into"]]
+        results = Counter(job["ResultModelVersion"] for job in made)
         known = Counter(model["Version"] for model in models)
         if results != known + Counter(self.pruned):
             yield (

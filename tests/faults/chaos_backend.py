@@ -8,7 +8,11 @@ from tests.support.shop import Shop
 
 # Who inserted the rows that are not to be done: the other jobs must be, beside them.
 POISONER = UUID(int=13)
-REFUSING = """
+# Each job is to be done by itself: no two want the same, since a worker 0.1.0 does not know the option `coalesce`. No
+# UPDATE changes a row of a certain priority.
+BEGIN = """
+ALTER TABLE "TrainingJobs" ALTER "Options"
+    SET DEFAULT jsonb_build_object('seed', floor(random() * 2147483647)::integer);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'The backend keeps this row as it is.'; END $$;
 CREATE TRIGGER "Refuse" BEFORE UPDATE ON "TrainingJobs"
@@ -41,7 +45,7 @@ class UnhelpfulBackend:
 
     def begin(self) -> None:
         with self.shop.connect() as connection:
-            connection.execute(REFUSING.encode())
+            connection.execute(BEGIN.encode())
 
     def disturb(self) -> None:
         """Insert one row that goes wrong, write back what was read at the last call, and read it again."""

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from tests.faults.stub_model import stub_model
 from worker.daemon.completion import publish_and_complete
@@ -52,10 +53,22 @@ async def cancel(backend: Backend, job_id: UUID) -> bool:
     return cursor.rowcount == 1
 
 
+async def publish_at_last(
+    database: Database, claim: Claim, folder: VersionFolder, active: str | None
+) -> None:
+    """Publish as soon as the cancel does not hold the row."""
+    while True:
+        try:
+            await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
+            return
+        except LockNotAvailable:
+            await asyncio.sleep(0.001)
+
+
 async def finish(database: Database, claim: Claim, folder: VersionFolder, active: str | None) -> bool:
     """Do the last steps of an attempt after the child's Finished; return whether the job completed."""
     try:
-        await publish_and_complete(database, QUEUE, claim, folder, stub_model(active))
+        await publish_at_last(database, claim, folder, active)
     except CancelRequested:
         async with database.transaction() as connection:
             await QUEUE.cancel(connection, claim)

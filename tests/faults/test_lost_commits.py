@@ -10,18 +10,16 @@ import psycopg
 import pytest
 
 from tests.faults.backend import commits_held, wait_for_commit, wait_for_deploy
+from tests.faults.deploying import QUEUE, trained
 from tests.faults.stub_model import stub_model
 from tests.support.registered import activate, assert_audit_holds, changes, publish
 from tests.support.shop import Shop
 from tests.support.waiting import DEADLINE
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
 from worker.database.connection import Database
-from worker.queue.claim import Claim
-from worker.queue.jobs import JobQueue
-from worker.registry.folder import VersionFolder, reserve
+from worker.registry.folder import VersionFolder
 
 TRAINED = stub_model(None)
-QUEUE = JobQueue("worker", 60)
 # As with synchronous replication: the transaction is committed, and a cancel ends only the wait. Postgres sends
 # SIGINT to a process and then to its group: where other programs run, that is two cancels.
 PAST_CANCELLING = """CREATE OR REPLACE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -72,17 +70,6 @@ class CommitsInVain(Database):
 def shop(database: str, tmp_path: Path) -> Shop:
     """A shop without products: these tests train nothing."""
     return Shop(database, tmp_path / "storage", tmp_path / "models")
-
-
-async def trained(shop: Shop) -> tuple[Claim, VersionFolder]:
-    shop.insert_job()
-    async with await psycopg.AsyncConnection.connect(shop.database, autocommit=True) as connection:
-        claim = await QUEUE.claim(connection)
-    assert claim
-    shop.models.mkdir(exist_ok=True)
-    folder = reserve(shop.models, claim.started_at, claim.name)
-    (folder.staged / "model.json").write_text("{}")
-    return claim, folder
 
 
 def published(shop: Shop) -> list[str]:

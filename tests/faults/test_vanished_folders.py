@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from tests.faults.backend import (
     wait_for_deploy,
 )
 from tests.faults.workers import Workers
+from tests.support.orphans import remove_all
 from tests.support.shop import Shop
 from worker.registry.folder import STAGING, discard, reserve
-from worker.registry.orphans import Orphans, remove_orphans
+from worker.registry.orphans import Known, Orphans
 
 LOOKS = 500
 
@@ -49,16 +51,16 @@ async def test_a_worker_starts_while_others_reserve_and_give_up_versions(tmp_pat
 
     now = datetime.fromtimestamp(1_700_000_000, UTC)
 
-    async def yes(_: str) -> bool:
+    async def yes(names: Sequence[str]) -> Sequence[str]:
         await asyncio.sleep(0)
-        return True
+        return names
 
     threads = [threading.Thread(target=others, args=(1_700_000_000 + 1000 * n,)) for n in range(3)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(LOOKS):
-            assert await remove_orphans(tmp_path, now, yes, yes, yes, yes) == Orphans([], [])
+            assert await remove_all(tmp_path, now, Known(yes, yes, yes, yes)) == Orphans([], [])
     finally:
         done.set()
         for thread in threads:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from worker.catalogue.photo_files import CataloguePhoto
+from worker.catalogue.catalogue_photo import CataloguePhoto
 
 
 def catalogue(storage: Path, counts: dict[str, int]) -> list[CataloguePhoto]:

@@ -52,10 +52,12 @@ class ChildrenInProcess(Children):
 
 
 @asynccontextmanager
-async def daemon_of(database: str, folder: Path, say: Say = publish_or_keep) -> AsyncIterator[Daemon]:
-    """A daemon that has looked for orphans already."""
+async def daemon_of(
+    database: str, folder: Path, say: Say = publish_or_keep, **wanted: object
+) -> AsyncIterator[Daemon]:
+    """A daemon with the `wanted` settings that has looked for orphans already."""
     paths = {"storage_path": folder / "storage", "output_path": folder / "models"}
-    settings = load_settings(Settings, database_url=database, **paths)
+    settings = load_settings(Settings, database_url=database, **paths, **wanted)
     async with Database(settings.database_url) as pool:
         daemon = Daemon(settings, pool, ChildrenInProcess(say))
         await daemon.begin()

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.backbones import SETTINGS
 from tests.support.catalogues import catalogue_of
-from worker.catalogue.photo_files import CataloguePhoto
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.job.job import ActiveModel, Job
 from worker.job.options import Options, Profile
 from worker.job.outcome import TrainedModel, Unchanged

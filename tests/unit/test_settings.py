@@ -34,6 +34,13 @@ def refused(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> str:
         (GOOD | {"DATABASE_URL": ""}, ["DATABASE_URL", "required"]),
         (GOOD | {"LEASE_SECONDS": "1"}, ["LEASE_SECONDS", "greater than or equal to 3"]),
         (GOOD | {"POLL_SECONDS": "often"}, ["POLL_SECONDS", "number"]),
+        (GOOD | {"PHOTO_PATH": "../{FileName}"}, ["PHOTO_PATH", "“..” is no name of a folder"]),
+        (
+            GOOD | {"PHOTO_PATH": "{Name}/{FileName}"},
+            ["PHOTO_PATH", "no column {Name}: it may have {ProductId}"],
+        ),
+        (GOOD | {"KEEP_MODELS": "0"}, ["KEEP_MODELS", "greater than or equal to 1"]),
+        (GOOD | {"JOB_RETENTION_DAYS": "0"}, ["JOB_RETENTION_DAYS", "greater than 0"]),
         ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "'debug', 'info', 'warning' or 'error'"]),
         (GOOD | {"DATABASE_URL": f"Host=db;Pasword={SECRET}"}, ["DATABASE_URL"]),
         (GOOD | {"DATABASE_URL": f"postgresql://worker:{SECRET}@db/shop"}, ["DATABASE_URL"]),

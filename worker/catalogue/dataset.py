@@ -50,7 +50,10 @@ class Dataset:
     def without(self, unusable: Mapping[int, SkipReason]) -> "Dataset":
         """Return the dataset without the photos at these indices. Raises JobError as `PhotoSet.require_usable`."""
         kept = [index for index in range(len(self.photos)) if index not in unusable]
-        skipped = [SkippedPhoto(self.photos[index].name, reason) for index, reason in unusable.items()]
+        skipped = [
+            SkippedPhoto(self.photos[index].name, reason, self.photos[index].product)
+            for index, reason in unusable.items()
+        ]
         photo_set = replace(
             self.photo_set,
             photos=tuple(self.photos[index] for index in kept),

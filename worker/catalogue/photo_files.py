@@ -1,11 +1,14 @@
 """Finds the photo files of the catalogue's rows, and checks that there are enough of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from worker.catalogue.storage import PRODUCTS, fault_of
+from worker.catalogue.catalogue_photo import CataloguePhoto
+from worker.catalogue.storage import fault_of
+from worker.catalogue.usual_layouts import fitting_layout, sample_of
 from worker.errors import ErrorCode, JobError
+from worker.job.photo_path import LONGEST_NAME, PhotoPath
 from worker.limits import MAX_MISSING_SHARE, MIN_PHOTOS, MIN_PRODUCTS
 from worker.photos.file import is_of_one_file
 from worker.photos.unreadable import SkipReason
@@ -13,20 +16,9 @@ from worker.texts import clean
 
 # Largest number of files that a message names.
 NAMED = 5
-# Most bytes of a file's name in Linux.
-LONGEST_NAME = 255
 # Folder in the storage with photos that show none of the products.
 NEGATIVES = "negatives"
-
-
-@dataclass(frozen=True)
-class CataloguePhoto:
-    """A row of the catalogue: one photo of one active product. A backend's columns may be NULL."""
-
-    product_id: str
-    sku: str | None
-    name: str | None
-    file_name: str | None
+DEFAULT = PhotoPath()
 
 
 @dataclass(frozen=True)
@@ -53,23 +45,27 @@ class Photo:
 
 @dataclass(frozen=True)
 class SkippedPhoto:
-    """A photo that cannot be used; `photo` is its path below the storage."""
+    """A photo that cannot be used; `photo` is its path below the storage, for messages."""
 
     photo: str
     reason: SkipReason
+    product: Product = NO_PRODUCT
 
 
 @dataclass(frozen=True)
 class PhotoSet:
     """The photos of a job in the catalogue's order, and the skipped ones.
 
-    `listed` are the products of all of them: of some, no photo may be usable.
+    `listed` are the products of all of them: of some, no photo may be usable. `sample` are a few of the rows, whose
+    files were looked for by `layout`.
     """
 
     storage: Path
     photos: tuple[Photo, ...]
     skipped: tuple[SkippedPhoto, ...]
     listed: frozenset[Product] = frozenset()
+    sample: tuple[CataloguePhoto, ...] = field(default=(), compare=False)
+    layout: PhotoPath = DEFAULT
     min_photos: int = MIN_PHOTOS
     min_products: int = MIN_PRODUCTS
 
@@ -77,11 +73,11 @@ class PhotoSet:
         """Raise JobError `storage_unavailable` when the storage itself cannot be reached, `storage_incomplete` when
         more than MAX_MISSING_SHARE of the files are missing, `insufficient_photos` when training needs more photos or
         products than are left."""
-        if self.skipped and (fault := fault_of(self.storage)):
+        if self.skipped and (fault := fault_of(self.storage, self.layout.folder)):
             raise JobError(
                 ErrorCode.STORAGE_UNAVAILABLE,
-                f"The photos below STORAGE_PATH {self.storage} cannot be reached: {fault}. Is it mounted, and may the "
-                "worker read it?",
+                f"The photos below STORAGE_PATH {self.storage} cannot be reached: {fault}. "
+                + (self._layout_that_fits() or "Is it mounted, and may the worker read it?"),
             )
         missing = [photo.photo for photo in self.skipped if photo.reason is SkipReason.MISSING]
         total = len(self.photos) + len(self.skipped)
@@ -95,8 +91,12 @@ class PhotoSet:
         if len(missing) > MAX_MISSING_SHARE * total:
             raise JobError(
                 ErrorCode.STORAGE_INCOMPLETE,
-                f"{len(missing)} of {total} photo files are missing below {self.storage}: {_named(missing)}. The "
-                "folder is there: is it the one that the backend writes to, and are all its files in it?",
+                f"{len(missing)} of {total} photo files are missing below {self.storage}: {_named(missing)}. "
+                + (
+                    self._layout_that_fits()
+                    or "The folder is there: is it the one that the backend writes to, are all its files in it, and "
+                    f"do they lie as PHOTO_PATH says, {self.layout.template}?"
+                ),
             )
         products = len({photo.product for photo in self.photos})
         if len(self.photos) < self.min_photos or products < self.min_products:
@@ -108,24 +108,36 @@ class PhotoSet:
                 "insert a new job.",
             )
 
+    def _layout_that_fits(self) -> str:
+        """What to set, where the photos lie in another usual way; or ""."""
+        fitting = fitting_layout(self.sample, self.storage, self.layout)
+        if fitting is None:
+            return ""
+        return (
+            f"They lie elsewhere in it: set PHOTO_PATH={fitting.layout.template}, by which {fitting.found} of "
+            f"{fitting.tried} photos that were tried are found."
+        )
 
-def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
-    """Find each photo at `storage/products/<product id>/<file name>`.
+
+def fetch_photos(catalogue: Sequence[CataloguePhoto], storage: Path, layout: PhotoPath = DEFAULT) -> PhotoSet:
+    """Find each photo below `storage` as `layout` says.
 
     Raises JobError as `PhotoSet.require_usable` does.
     """
-    photo_set = _find(catalogue, storage)
+    photo_set = _find(catalogue, storage, layout)
     photo_set.require_usable()
     return photo_set
 
 
-def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+def fetch_negatives(
+    catalogue: Sequence[CataloguePhoto], storage: Path, layout: PhotoPath = DEFAULT
+) -> PhotoSet:
     """Find the negatives, photos that show none of the products: those of `catalogue`, and the files below
     `storage/negatives`. There may be none.
 
     Raises JobError `storage_incomplete` as `PhotoSet.require_usable` does, OSError when storage fails.
     """
-    found = _find(catalogue, storage)
+    found = _find(catalogue, storage, layout)
     photos = [replace(photo, product=NO_PRODUCT) for photo in found.photos]
     skipped = list(found.skipped)
     for path in sorted((storage / NEGATIVES).rglob("*")):
@@ -135,7 +147,14 @@ def fetch_negatives(catalogue: Sequence[CataloguePhoto], storage: Path) -> Photo
                 photos.append(Photo(path, name, NO_PRODUCT))
             else:
                 skipped.append(SkippedPhoto(clean(name), SkipReason.UNSAFE_NAME))
-    negatives = PhotoSet(storage, tuple(photos), tuple(skipped), min_photos=0, min_products=0)
+    negatives = replace(
+        found,
+        photos=tuple(photos),
+        skipped=tuple(skipped),
+        listed=frozenset(),
+        min_photos=0,
+        min_products=0,
+    )
     negatives.require_usable()
     return negatives
 
@@ -158,31 +177,31 @@ def split_catalogue(
     return [row for row in catalogue if row.sku not in named], [row for row in catalogue if row.sku in named]
 
 
-def _find(catalogue: Sequence[CataloguePhoto], storage: Path) -> PhotoSet:
+def _find(catalogue: Sequence[CataloguePhoto], storage: Path, layout: PhotoPath) -> PhotoSet:
     photos: list[Photo] = []
     skipped: list[SkippedPhoto] = []
     listed: set[Product] = set()
     for row in catalogue:
-        relative = PurePosixPath(PRODUCTS, row.product_id, "NULL" if row.file_name is None else row.file_name)
+        shown = layout.shown(row.columns)
+        product = NO_PRODUCT
         if row.sku is not None:
             # Also where its name is NULL: the active model may know it.
-            listed.add(Product(row.product_id, row.sku, row.sku if row.name is None else row.name))
-        if row.sku is None or row.name is None or row.file_name is None:
-            skipped.append(SkippedPhoto(str(relative), SkipReason.INCOMPLETE_ROW))
+            product = Product(row.product_id, row.sku, row.sku if row.name is None else row.name)
+            listed.add(product)
+        if row.sku is None or row.name is None or not layout.is_complete(row.columns):
+            skipped.append(SkippedPhoto(shown, SkipReason.INCOMPLETE_ROW, product))
             continue
-        product = Product(row.product_id, row.sku, row.name)
-        if reason := _fault_of(row.file_name, storage / relative):
-            skipped.append(SkippedPhoto(str(relative), reason))
+        relative = layout.of(row.columns)
+        if relative is None:
+            skipped.append(SkippedPhoto(shown, SkipReason.UNSAFE_NAME, product))
+        elif reason := _fault_of(storage / relative):
+            skipped.append(SkippedPhoto(shown, reason, product))
         else:
-            photos.append(Photo(storage / relative, str(relative), product))
-    return PhotoSet(storage, tuple(photos), tuple(skipped), frozenset(listed))
+            photos.append(Photo(storage / relative, shown, product))
+    return PhotoSet(storage, tuple(photos), tuple(skipped), frozenset(listed), sample_of(catalogue), layout)
 
 
-def _fault_of(file_name: str, path: Path) -> SkipReason | None:
-    if file_name in ("", ".", "..") or "/" in file_name or "\0" in file_name:
-        return SkipReason.UNSAFE_NAME
-    if len(file_name.encode()) > LONGEST_NAME:
-        return SkipReason.UNSAFE_NAME
+def _fault_of(path: Path) -> SkipReason | None:
     try:
         return None if path.is_file() else SkipReason.MISSING
     except OSError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import class_row
 
-from worker.catalogue.photo_files import CataloguePhoto
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.database.connection import PARAMETERS
 from worker.database.sql import load_queries
 

@@ -6,7 +6,7 @@ import psycopg
 import typer
 from psycopg.errors import InsufficientPrivilege
 
-from worker.cli import models
+from worker.cli import jobs, models
 from worker.cli.health import health
 from worker.cli.migrate import migrate
 from worker.cli.run import run
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.callback()(options)
 for command in (run, train, migrate, health):
     app.command()(command)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 
 

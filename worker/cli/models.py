@@ -4,25 +4,22 @@ import asyncio
 import getpass
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import psycopg
 import typer
 
+from worker.cli.connection import connected, transactions
 from worker.cli.models_text import as_json, described, now_active, story, table
-from worker.database.connection import LIMITS, PARAMETERS, QUERIES
-from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.registry.activations import Activation, activations
 from worker.registry.adopt import adopt as give_up
 from worker.registry.adopt import lost
 from worker.registry.choose import choose, go_back, unknown
 from worker.registry.models import Active, Connection, Registered, all_models, lock
-from worker.registry.prune import put_back, remove, take_out
+from worker.registry.prune import ModelPrune, pruned, put_back
 from worker.registry.verify import verify, version_folder
 from worker.settings import DatabaseSettings, ModelSettings, ShowSettings, load_settings
 
@@ -105,18 +102,24 @@ def adopt(
 @app.command()
 def prune(keep: Annotated[int, typer.Option(min=1, help="Number of newest models to keep.")]) -> None:
     """Remove older models and their files, but never the active model and the previously active one."""
+    settings = load_settings(ModelSettings)
 
-    async def change(connection: Connection, folder: Path) -> list[Path]:
-        return await take_out(connection, folder, keep)
+    async def step_by_step() -> bool:
+        found = False
+        async with connected(settings) as connection:
+            models = ModelPrune(transactions(connection), settings.output_path.absolute(), keep)
+            while removed := await models.step():
+                typer.echo("\n".join(f"Removed {version}." for version in removed))
+                found = True
+        return found
 
-    hidden = _change(change)
-    remove(hidden)
-    typer.echo("\n".join(f"Removed {path.name}." for path in hidden) or "There was nothing to remove.")
+    if not _run(step_by_step(), settings):
+        typer.echo("There was nothing to remove.")
 
 
 def _ask(settings: DatabaseSettings, question: Callable[[Connection], Awaitable[Given]]) -> Given:
     async def ask() -> Given:
-        async with _connected(settings) as connection:
+        async with connected(settings) as connection:
             return await question(connection)
 
     return asyncio.run(ask())
@@ -132,25 +135,20 @@ def _change(change: Callable[[Connection, Path], Awaitable[Given]]) -> Given:
     folder = settings.output_path.absolute()
 
     async def alone() -> Given:
-        async with _connected(settings) as connection, connection.transaction():
-            await connection.execute(QUERIES["limit_transaction"], LIMITS)
+        async with connected(settings) as connection, transactions(connection)():
             await lock(connection)
-            await put_back(connection, folder)
+            await put_back(connection, folder, pruned(folder))
             return await change(connection, folder)
 
+    return _run(alone(), settings)
+
+
+def _run(work: Coroutine[Any, Any, Given], settings: ModelSettings) -> Given:
     try:
-        return asyncio.run(alone())
+        return asyncio.run(work)
     except OSError as error:
-        raise UserError(f"OUTPUT_PATH {folder} cannot be used: {error}. Nothing was changed.") from None
-
-
-@asynccontextmanager
-async def _connected(settings: DatabaseSettings) -> AsyncIterator[Connection]:
-    refuse_pending(settings.database_url)
-    async with await psycopg.AsyncConnection.connect(
-        settings.database_url, autocommit=True, prepare_threshold=None, **PARAMETERS
-    ) as connection:
-        yield connection
+        folder = settings.output_path.absolute()
+        raise UserError(f"OUTPUT_PATH {folder} cannot be used: {error}. Nothing more was changed.") from None
 
 
 def _state_of_files(output_path: Path | None, version: str) -> str:

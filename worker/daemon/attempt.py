@@ -1,16 +1,19 @@
 """One attempt at one job: from its claim to the last write to its row."""
 
 import asyncio
-import json
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import UUID
 
 from worker.child.messages import Failed, Finished
 from worker.daemon.answer import answer
 from worker.daemon.child_process import Children
 from worker.daemon.completion import ActiveModelChanged, keep_active, publish_and_complete
+from worker.daemon.completion_log import log_coalesced, log_published, log_unchanged
+from worker.daemon.known_versions import known_versions
 from worker.daemon.last_write import LastWrite
 from worker.daemon.shutdown import Shutdown
 from worker.daemon.supervision import Interrupted, Supervision, supervised
@@ -18,10 +21,11 @@ from worker.database.connection import OUTAGE, Database
 from worker.errors import ErrorCode, JobError, code_of
 from worker.events import Event
 from worker.job.job import ActiveModel, Job
-from worker.job.options import parse_options
+from worker.job.options import ASIDE, Options, parse_options
 from worker.job.outcome import TrainedModel, Unchanged
 from worker.job.progress import PERCENTAGES, Stage
 from worker.queue.claim import CancelRequested, Claim, LeaseLost, Progress
+from worker.queue.coalesce import Same, same_jobs
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
 from worker.queue.search import PassedOver
@@ -32,8 +36,6 @@ from worker.settings import Settings
 
 # Number of decisions about one model before it is published without activation, for people to decide.
 MOST_DECISIONS = 5
-# Largest number of lost products in a log line.
-NAMED_PRODUCTS = 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Attempt:
         Raises LeaseLost, or one of database.OUTAGE.
         """
         try:
-            folder, job = self._prepare()
+            folder, job = await self._prepare()
             try:
                 return await self._work(folder, job, keeping, shutdown)
             finally:
@@ -127,10 +129,11 @@ class Attempt:
             raise PassedOver(str(error)) from error
         return isinstance(ended, Completed)
 
-    def _prepare(self) -> tuple[VersionFolder, Job]:
+    async def _prepare(self) -> tuple[VersionFolder, Job]:
         options = parse_options(self.claim.options)
+        known = await self.last_write.write(known_versions)
         try:
-            folder = reserve(self.models, self.claim.started_at, self.claim.name)
+            folder = reserve(self.models, self.claim.started_at, self.claim.name, known)
         except OSError as error:
             message = f"No model can be written below OUTPUT_PATH {self.models}: {error.strerror}."
             raise JobError(code_of(error), message) from error
@@ -147,6 +150,7 @@ class Attempt:
             folder=folder.staged,
             active=None,
             promote_tolerance=self.settings.promote_tolerance / 100,
+            photo_path=self.settings.photo_path,
             memory_mb=self.settings.child_memory_mb,
         )
         return folder, job
@@ -155,6 +159,7 @@ class Attempt:
         self, folder: VersionFolder, job: Job, keeping: asyncio.Task[NoReturn], shutdown: Shutdown
     ) -> Ended:
         """Raises OutputIncomplete where the files of the active model are lost, before or meanwhile."""
+        same = await self._same_jobs(job.options)
         while True:
             model = await self.last_write.write(active)
             await self._require_live(model)
@@ -163,7 +168,7 @@ class Attempt:
                 self.settings, job, self.lease, keeping, shutdown, self.children, self.log
             ) as supervision:
                 try:
-                    ended = await self._see_through(folder, supervision)
+                    ended = await self._see_through(folder, supervision, same)
                     if isinstance(ended, Failed) and ended.code is ErrorCode.STORAGE_UNAVAILABLE:
                         await self._require_live(model)
                     return ended
@@ -171,17 +176,30 @@ class Attempt:
                     # There was nothing to train, but the model with the same photos is no longer active.
                     job = replace(job, options=job.options.model_copy(update={"force": True}))
 
-    async def _see_through(self, folder: VersionFolder, supervision: Supervision) -> Ended:
+    async def _same_jobs(self, options: Options) -> list[Same]:
+        """The waiting jobs that this one will complete with itself."""
+        if not options.coalesce:
+            return []
+        same: list[Same] = await self.last_write.write(
+            lambda connection: same_jobs(
+                connection, self.queue, self.claim, Options().model_dump(mode="json"), ASIDE
+            )
+        )
+        return same
+
+    async def _see_through(
+        self, folder: VersionFolder, supervision: Supervision, same: Sequence[Same]
+    ) -> Ended:
         """Raises ActiveModelChanged where there was nothing to train, but that has changed."""
         decisions, ending = 1, await supervision.ending()
         while isinstance(ending, Finished):
             try:
-                return await self._publish(folder, ending.model, is_final=decisions > MOST_DECISIONS)
+                return await self._publish(folder, ending.model, same, is_final=decisions > MOST_DECISIONS)
             except ActiveModelChanged as change:
                 self._log_change(change)
                 ending = await supervision.reconsider(self._active_model(change.version))
                 decisions += 1
-        return await self._keep_active(ending.version) if isinstance(ending, Unchanged) else ending
+        return await self._keep_active(ending.version, same) if isinstance(ending, Unchanged) else ending
 
     async def _require_live(self, model: Active | None) -> None:
         await answer(lambda: require_live(self.models, model), self.models)
@@ -189,62 +207,42 @@ class Attempt:
     def _active_model(self, version: str | None) -> ActiveModel | None:
         return ActiveModel(version, self.models / version) if version else None
 
-    async def _publish(self, folder: VersionFolder, trained: TrainedModel, *, is_final: bool) -> Ended:
+    async def _publish(
+        self, folder: VersionFolder, trained: TrainedModel, same: Sequence[Same], *, is_final: bool
+    ) -> Ended:
         if is_final:
             trained = _not_activated(trained)
         # 0 seconds left, so that a worker that must stop finishes the job first.
         self.lease.show(Progress(PERCENTAGES[Stage.DEPLOY].last, "Publishing the model", 0.0))
 
-        async def write() -> None:
-            await publish_and_complete(
-                self.database, self.queue, self.claim, folder, trained, is_final=is_final
+        async def write() -> list[UUID]:
+            return await publish_and_complete(
+                self.database, self.queue, self.claim, folder, trained, same, is_final=is_final
             )
 
         try:
-            await self.last_write.until_written(write)
+            coalesced = await self.last_write.until_written(write)
         except OSError as error:
             return Failed(code_of(error), f"The model could not be published: {error}.")
-        self._log_published(folder, trained)
+        log_published(self.log, folder, trained)
+        log_coalesced(self.log, coalesced, self.claim.job_id, folder.version)
         return Completed()
 
-    async def _keep_active(self, version: str) -> Completed:
-        async def write() -> None:
-            await keep_active(self.database, self.queue, self.claim, self.models, version)
+    async def _keep_active(self, version: str, same: Sequence[Same]) -> Completed:
+        async def write() -> list[UUID]:
+            return await keep_active(self.database, self.queue, self.claim, self.models, version, same)
 
         try:
-            await self.last_write.until_written(write)
+            coalesced = await self.last_write.until_written(write)
         except ActiveModelChanged as change:
             self._log_change(change)
             raise
-        self.log.info(Event.JOB_COMPLETED, version=version, activated=True, unchanged=True)
+        log_unchanged(self.log, version)
+        log_coalesced(self.log, coalesced, self.claim.job_id, version)
         return Completed()
 
     def _log_change(self, change: ActiveModelChanged) -> None:
         self.log.info(Event.ACTIVE_MODEL_CHANGED, active=change.version)
-
-    def _log_published(self, folder: VersionFolder, trained: TrainedModel) -> None:
-        promotion = trained.promotion
-        fields = {
-            "version": folder.version,
-            "active": promotion.active_version,
-            "reason": promotion.reason,
-            "products_lost": promotion.products_lost[:NAMED_PRODUCTS],
-        }
-        self.log.info(Event.MODEL_PUBLISHED, version=folder.version, path=str(folder.published))
-        if promotion.activate:
-            self.log.info(Event.MODEL_ACTIVATED, **fields)
-        else:
-            self.log.warning(Event.MODEL_NOT_ACTIVATED, **fields)
-        self.log.info(
-            Event.JOB_COMPLETED,
-            version=folder.version,
-            activated=promotion.activate,
-            accuracy=json.loads(trained.accuracy_metrics),
-            photos=trained.photos,
-            products=trained.products,
-            skipped=trained.skipped,
-            advice=len(trained.advice),
-        )
 
 
 def _not_activated(trained: TrainedModel) -> TrainedModel:

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
@@ -12,12 +14,15 @@ from worker.database.storable import said
 from worker.errors import ErrorCode, JobError
 from worker.job.outcome import TrainedModel
 from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, State
+from worker.queue.coalesce import Same, coalesce
 from worker.queue.jobs import JobQueue
 from worker.registry.folder import VersionFolder, publish, take_back, unpublish
 from worker.registry.live import require_live
 from worker.registry.models import (
+    LOCK_SECONDS,
     NOTES_LENGTH,
     Active,
+    Connection,
     NewModel,
     accuracy_of,
     activate,
@@ -43,23 +48,26 @@ async def publish_and_complete(
     claim: Claim,
     folder: VersionFolder,
     trained: TrainedModel,
+    same: Sequence[Same] = (),
     *,
     is_final: bool = False,
-) -> None:
+) -> list[UUID]:
     """Complete the job, register its model, publish the folder and, if so decided, activate the model, in one
-    transaction.
+    transaction; complete with it the `same` jobs that still wait, and return their ids.
 
-    The job's row is locked first, which proves that this worker holds the job before anything is visible.
-    May be called again after an outage, when it is unknown whether the commit succeeded.
+    The job's row is locked before anything is visible, which proves that this worker holds the job.
+    May be called again after an outage, when it is unknown whether the commit succeeded, and while another session
+    holds "ModelMetadata" or the row: no call waits for long, and none while it has the row, whose lease is renewed.
     Raises LeaseLost, CancelRequested, OSError, JobError `job_row_refused` or `model_row_refused`, OutputIncomplete
     where the active model's files are lost or, unless the decision `is_final`, ActiveModelChanged: then nothing is
-    published. Raises one of database.OUTAGE, too. Once the version has a row, its folder always stays.
+    published. Raises one of database.OUTAGE or LOCKED, too. Once the version has a row, its folder always stays.
     """
     promotion = trained.promotion
     try:
         async with database.transaction() as connection:
-            await queue.complete(connection, claim, folder.version, _result(folder.version, trained))
-            await lock(connection)
+            await _begin(connection, queue, claim)
+            result = _result(folder.version, trained)
+            await queue.complete(connection, claim, folder.version, result)
             now = await active(connection)
             if _version(now) != promotion.active_version and not is_final:
                 # An earlier call may have published the folder without a commit.
@@ -69,12 +77,14 @@ async def publish_and_complete(
             await register(connection, _row(folder, trained))
             if promotion.activate:
                 await activate(connection, folder.version, promotion.reason, queue.worker_id)
+            coalesced = await coalesce(connection, claim, same, folder.version, result)
             publish(folder)
-    except LeaseLost:
+        return coalesced
+    except (LeaseLost, CancelRequested):
         async with database.transaction() as connection:
             # An earlier call may have committed without an answer; even the job's row may be deleted since.
             if await is_registered(connection, folder.version):
-                return
+                return []
             state = await queue.look(connection, claim.job_id)
         unpublish(folder)
         _raise_cancel(state, claim)
@@ -88,28 +98,41 @@ async def publish_and_complete(
         raise
 
 
-async def keep_active(database: Database, queue: JobQueue, claim: Claim, models: Path, version: str) -> None:
+async def keep_active(
+    database: Database, queue: JobQueue, claim: Claim, models: Path, version: str, same: Sequence[Same] = ()
+) -> list[UUID]:
     """Complete a job without training, with `version` in `models` as its result, which must still be the active model.
+    Complete with it those of the `same` jobs that force no training, and return their ids.
 
-    May be called again after an outage. Raises LeaseLost, CancelRequested, ActiveModelChanged, OutputIncomplete, or one
-    of database.OUTAGE.
+    May be called again after an outage, and while another session holds a lock, as above. Raises LeaseLost,
+    CancelRequested, ActiveModelChanged, OutputIncomplete, or one of database.OUTAGE or LOCKED.
     """
     try:
         async with database.transaction() as connection:
+            await _begin(connection, queue, claim)
             # Before the check of the active model, as above: an earlier call may have been committed.
-            await queue.complete(connection, claim, version, _unchanged(version, await active(connection)))
-            await lock(connection)
+            result = _unchanged(version, await active(connection))
+            await queue.complete(connection, claim, version, result)
             now = await active(connection)
             if _version(now) != version:
                 raise ActiveModelChanged(_version(now))
             require_live(models, now)
+            unforced = [each for each in same if not each.forced]
+            return await coalesce(connection, claim, unforced, version, result)
     except LeaseLost:
         async with database.transaction() as connection:
             state = await queue.look(connection, claim.job_id)
         if state and state.status == JobStatus.COMPLETED and state.is_of(claim):
-            return
+            return []
         _raise_cancel(state, claim)
         raise
+
+
+async def _begin(connection: Connection, queue: JobQueue, claim: Claim) -> None:
+    """Take the lock on models, which comes before the one on the job's row: the order in docs/contract.md."""
+    # A cancel is heard also between two calls that do not get the lock.
+    await queue.check(connection, claim)
+    await lock(connection, LOCK_SECONDS)
 
 
 async def _unpublish_unless_registered(database: Database, folder: VersionFolder) -> None:

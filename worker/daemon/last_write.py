@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.child.messages import Failed
-from worker.database.connection import OUTAGE, Database
+from worker.database.connection import LOCKED, OUTAGE, Database
+from worker.database.storable import said
 from worker.errors import CAUSES, ErrorCode
 from worker.events import Event
 from worker.queue.claim import Claim, JobStatus, LeaseLost
 from worker.queue.jobs import Connection, JobQueue
 from worker.queue.lease import Lease
-from worker.queue.retry import HOLD, job_backoff
+from worker.queue.retry import HOLD, WHILE_LOCKED, job_backoff
 from worker.texts import clean
 
 
@@ -73,7 +74,8 @@ class LastWrite:
         return await self.until_written(write)
 
     async def until_written(self, write: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a final write while Postgres is unavailable and the lease is trusted, and once more after that.
+        """Repeat a final write while Postgres is unavailable or another session has what it needs, and the lease is
+        trusted; and once more after that.
 
         The last one finds out whether a commit without an answer succeeded; it cannot change a job of another
         worker.
@@ -83,11 +85,17 @@ class LastWrite:
             trusted = self.lease.trusted
             try:
                 return await write()
-            except OUTAGE:
+            except OUTAGE as error:
                 if not trusted:
-                    raise LeaseLost("the last write got no answer before the lease ran out") from None
+                    raise LeaseLost("the last write was not done before the lease ran out") from None
                 failures += 1
-                await asyncio.sleep(HOLD.seconds(failures))
+                if isinstance(error, LOCKED):
+                    # The first time it may have been this worker's own renewal.
+                    if failures == 2:
+                        self.log.warning(Event.LOCK_AWAITED, reason=said(error))
+                    await asyncio.sleep(WHILE_LOCKED.seconds(failures))
+                else:
+                    await asyncio.sleep(HOLD.seconds(failures))
 
     def _log_end(self, status: JobStatus, events: dict[JobStatus, Event], **fields: Any) -> None:
         """Log the job's new status, which is `Cancelled` if a cancel request came just before."""

@@ -2,38 +2,34 @@
 
 import asyncio
 import os
-import random
 import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
 from worker.daemon.attempt import Attempt
 from worker.daemon.child_process import Children
 from worker.daemon.health import keep_touching
+from worker.daemon.leftovers import Leftovers, log_removed
 from worker.daemon.output import Output
+from worker.daemon.retention import Retention
 from worker.daemon.shutdown import Shutdown
-from worker.database.connection import OUTAGE, Database, database_time
+from worker.database.connection import OUTAGE, Database
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
 from worker.queue.claim import Rescued
 from worker.queue.jobs import JobQueue
 from worker.queue.lease import Lease
+from worker.queue.rest import Rest
 from worker.queue.retry import RECONNECT
 from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
 from worker.registry.live import OutputIncomplete
-from worker.registry.models import is_registered, lock
-from worker.registry.orphans import remove_orphans, remove_staged
-from worker.registry.prune import pruned, put_back
+from worker.registry.orphans import remove_staged
 from worker.settings import Settings, unknown_settings
-
-# Largest number of paths in a log line; with a wrong database, every folder is an orphan.
-NAMED_ORPHANS = 20
 
 log = structlog.get_logger()
 
@@ -49,8 +45,11 @@ class Daemon:
         self.output = Output(self.models)
         self.queue = JobQueue(new_worker_id(), settings.lease_seconds)
         self.search = Search(database, self.queue)
+        self.rest = Rest(settings.poll_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
         self.shutdown = Shutdown()
+        self.leftovers = Leftovers(self.models, database, self.shutdown)
+        self.retention = Retention(settings, database)
         self._has_begun = False
 
     async def begin(self) -> None:
@@ -69,7 +68,7 @@ class Daemon:
             await self._rescue()
             raise
         if not self._has_begun:
-            await self._remove_orphans()
+            await self.leftovers.remove()
             self._has_begun = True
 
     async def _rescue(self) -> None:
@@ -78,34 +77,6 @@ class Daemon:
             self._log_rescued(lost)
             # What it staged is out of reach, and goes with the orphans when the output is back.
             self._has_begun = False
-
-    async def _remove_orphans(self) -> None:
-        try:
-            async with self.database.transaction() as connection:
-                if pruned(self.models):
-                    # The lock waits for a running prune, whose folders are no orphans.
-                    await lock(connection)
-                    await put_back(connection, self.models)
-                orphans = await remove_orphans(
-                    self.models,
-                    await database_time(connection),
-                    is_held=lambda name: self.queue.is_held(connection, name),
-                    is_registered=lambda version: is_registered(connection, version),
-                    ended_without_model=lambda job: self.queue.ended_without_model(connection, job),
-                    is_result=lambda version: self.queue.is_result(connection, version),
-                )
-        except PermissionError as error:
-            raise UserError(
-                f"OUTPUT_PATH {self.models} cannot be used: {error}. No job was claimed."
-            ) from None
-        self._log_removed(orphans.removed)
-        if orphans.left:
-            paths = [str(path) for path in orphans.left[:NAMED_ORPHANS]]
-            log.warning(Event.ORPHANS_LEFT, count=len(orphans.left), paths=paths)
-
-    def _log_removed(self, paths: list[Path]) -> None:
-        for path in paths:
-            log.info(Event.ORPHAN_REMOVED, path=str(path))
 
     async def work(self, *, until_idle: bool) -> None:
         """Run one due job after another until SIGTERM or SIGINT, or with `until_idle` until none is due.
@@ -119,9 +90,11 @@ class Daemon:
                 if not await self.shutdown.allows(self.begin()):
                     return
                 if await self.work_on_one() is None:
+                    if await self.retention.step():
+                        continue
                     if until_idle:
                         return
-                    await self._pause(await self._seconds_to_sleep())
+                    await self._pause(self.rest.seconds())
                 else:
                     self.output.read_again()
                 failures = 0
@@ -139,8 +112,10 @@ class Daemon:
         found = await self.search.next(job_id)
         for lost in found.rescued:
             self._log_rescued(lost)
-            self._log_removed(remove_staged(self.models, lost.name, lost.ended_at))
-        if (claim := found.claim) is None:
+            log_removed(remove_staged(self.models, lost.name, lost.ended_at))
+        claim = found.claim
+        if claim is None:
+            self.rest.found_nothing(found.seconds)
             return None
         job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
@@ -161,14 +136,6 @@ class Daemon:
             status=lost.status,
             attempt=lost.attempt,
         )
-
-    async def _seconds_to_sleep(self) -> float:
-        """Seconds until the next job is due or the next lease ends, at most POLL_SECONDS."""
-        async with self.database.transaction() as connection:
-            due = await self.queue.seconds_until_next(connection)
-        longest = self.settings.poll_seconds
-        # The random part spreads the workers, and avoids a busy loop on a row that another worker has locked.
-        return longest if due is None else min(longest, due + random.uniform(0.05, 0.25))
 
     async def _pause(self, seconds: float) -> None:
         """Sleep until the time is over, or a notification or a signal comes."""
@@ -195,7 +162,10 @@ async def run(settings: Settings, *, until_idle: bool) -> None:
 
 
 async def train(settings: Settings, job_id: uuid.UUID) -> bool:
-    """`worker train`: run the given pending job; return whether it completed. Raises UserError."""
+    """`worker train`: run the given pending job; return whether it completed, also with another job meanwhile.
+
+    Raises UserError.
+    """
     async with _daemon(settings) as daemon:
         try:
             await daemon.begin()
@@ -212,6 +182,8 @@ async def train(settings: Settings, job_id: uuid.UUID) -> bool:
         raise UserError(f"Job {job_id} cannot be trained, because its row cannot be changed: {reason}")
     if state is None:
         raise UserError(f'There is no job {job_id} in "TrainingJobs".')
+    if state.coalesced_into:
+        return True
     raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")
 
 

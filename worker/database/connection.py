@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg.errors import (
+    DeadlockDetected,
     IdleInTransactionSessionTimeout,
+    LockNotAvailable,
     ProgramLimitExceeded,
     ReadOnlySqlTransaction,
 )
@@ -29,6 +31,9 @@ OUTAGE = (
     TimeoutError,
 )
 
+# Those of them that mean that another session is in the way, on a server that is well.
+LOCKED = (LockNotAvailable, DeadlockDetected)
+
 CONNECT_SECONDS = 5
 TRANSACTION_SECONDS = 10
 # Of every connection, whatever the connection string says. The kernel detects a half-open connection after about
@@ -45,6 +50,9 @@ PARAMETERS: dict[str, Any] = {
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 LIMITS = {"milliseconds": str(1000 * TRANSACTION_SECONDS)}
+
+Transaction = Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]]
+"""Begins a short transaction on some connection, which commits at its end."""
 
 log = structlog.get_logger()
 
@@ -85,7 +93,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """A connection in a transaction that commits at the end.
 
-        Raises one of `OUTAGE` when Postgres is lost, another psycopg.Error for a statement that it refuses.
+        Raises one of `OUTAGE` when Postgres is lost, of `LOCKED` when another session is in the way, another
+        psycopg.Error for a statement that Postgres refuses.
         """
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
@@ -96,12 +105,16 @@ class Database:
                             "The server takes no writes: it is a standby, or read-only."
                         )
                     yield connection
+                except LOCKED:
+                    raise
                 except (*OUTAGE, asyncio.CancelledError):
                     # Its state and its server are unknown: the pool must open a new one.
                     await connection.close()
                     raise
         except ProgramLimitExceeded as error:
             raise psycopg.DataError(str(error).strip()) from error
+        except LOCKED:
+            raise
         except OUTAGE as error:
             self._log_lost(error)
             raise

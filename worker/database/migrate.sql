@@ -51,6 +51,9 @@ FROM "TrainingMigrations" ORDER BY "Name";
 SELECT "Name", "Sha256", to_char("AppliedAt" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '0.1.0'
 FROM "WorkerMigrations" ORDER BY "Name";
 
+-- name: are_there
+SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%(tables)s::text[]) AS name;
+
 -- name: record
 INSERT INTO "TrainingMigrations" ("Name", "Sha256", "OldestWorker")
 VALUES (%(name)s, %(sha256)s, %(oldest_worker)s);

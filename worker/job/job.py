@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from worker.job.options import Options
+from worker.job.photo_path import DEFAULT_TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Job:
     """A job for the pipeline. It writes to `folder`, which is empty and will be published as `version`.
 
     A new model whose accuracy is lower than the `active` one's by more than `promote_tolerance` (a share, 0 to 1)
-    does not replace it. `memory_mb` is CHILD_MEMORY_MB.
+    does not replace it. `photo_path` is PHOTO_PATH, `memory_mb` is CHILD_MEMORY_MB.
     """
 
     job_id: str
@@ -35,4 +36,5 @@ class Job:
     folder: Path
     active: ActiveModel | None
     promote_tolerance: float
+    photo_path: str = DEFAULT_TEMPLATE
     memory_mb: int | None = None

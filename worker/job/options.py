@@ -66,6 +66,15 @@ class Options(BaseModel):
         default=(),
         description="SKUs of products that are not to be recognised: they teach the model what is not ours",
     )
+    coalesce: bool = Field(
+        default=True,
+        description="when the job completes, complete with it the pending jobs that want the same; `false`: neither "
+        "does it that, nor is it completed so by another job",
+    )
+
+
+ASIDE: Final = ("force", "coalesce", "traceparent")
+"""Keys in which jobs that want the same may differ: they say when and how to work, not what to make."""
 
 
 def parse_options(text: str) -> Options:

@@ -1,7 +1,6 @@
 """Products that the active model knows and the new one cannot: they have photos, of which none can be read."""
 
 from worker.catalogue.dataset import Dataset
-from worker.catalogue.storage import PRODUCTS
 from worker.evaluation.advice import LostProduct
 from worker.job.job import ActiveModel
 from worker.pipeline.active_metadata import read_active_metadata
@@ -14,11 +13,8 @@ def lost_products(dataset: Dataset, active: ActiveModel | None) -> tuple[LostPro
     """
     known = _labels(active) - {product.sku for product in dataset.products}
     missing = {product.sku: product for product in dataset.photo_set.listed if product.sku in known}
-    photos = [photo.photo for photo in dataset.skipped]
     return tuple(
-        LostProduct(
-            sku, tuple(photo for photo in photos if photo.startswith(f"{PRODUCTS}/{product.product_id}/"))
-        )
+        LostProduct(sku, tuple(photo.photo for photo in dataset.skipped if photo.product == product))
         for sku, product in sorted(missing.items())
     )
 

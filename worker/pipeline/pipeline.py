@@ -12,9 +12,9 @@ import numpy as np
 
 from worker.backbone.backbone import Backbone
 from worker.backbone.usable import usable_backbone
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.catalogue.dataset import Dataset, prepare_dataset
 from worker.catalogue.photo_files import (
-    CataloguePhoto,
     PhotoSet,
     SkippedPhoto,
     fetch_negatives,
@@ -25,6 +25,7 @@ from worker.features.extraction import Extracted, Extractor
 from worker.features.store import FeatureStore
 from worker.job.job import Job
 from worker.job.outcome import Unchanged
+from worker.job.photo_path import PhotoPath
 from worker.job.progress import BackboneChosen, FeaturesReady, ModelChosen, Notify, Phase, PhotoSkipped, Stage
 from worker.photos.augmentation import WHOLE, view_names
 from worker.photos.decoders import Decoders
@@ -134,7 +135,8 @@ def train_model(
 def _fetch(job: Job, catalogue: Sequence[CataloguePhoto]) -> tuple[PhotoSet, PhotoSet]:
     """The products' photos and the negatives."""
     products, others = split_catalogue(catalogue, job.options.negatives)
-    return fetch_photos(products, job.storage), fetch_negatives(others, job.storage)
+    layout = PhotoPath(job.photo_path)
+    return fetch_photos(products, job.storage, layout), fetch_negatives(others, job.storage, layout)
 
 
 def _build(job: Job, record: Record) -> tuple[Backbone, str]:

@@ -9,7 +9,7 @@ from worker.job.options import Options
 from worker.pipeline.active_metadata import read_active_metadata
 
 # Options that say when to train and what to do with the result, not what the result is.
-WITHOUT_EFFECT = {"force", "promote"}
+WITHOUT_EFFECT = {"coalesce", "force", "promote"}
 
 
 def is_unchanged(active: ActiveModel, fingerprint: str, options: Options) -> bool:

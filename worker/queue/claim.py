@@ -30,7 +30,7 @@ class Named:
 
     @property
     def name(self) -> str:
-        """A unique name of this claim, for `JobQueue.is_held`."""
+        """A unique name of this claim, for `known.held`."""
         return f"{self.job_id}.{self.lease_version}"
 
 
@@ -66,12 +66,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """The current state of any job's row."""
+    """The current state of any job's row; `coalesced_into` is the id of the job that completed it with itself."""
 
     status: JobStatus
     lease_version: int
     worker_id: str | None
     cancel_requested: bool
+    coalesced_into: str | None = None
 
     def is_of(self, claim: Named) -> bool:
         """Whether this claim is the latest of the job."""

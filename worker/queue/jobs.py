@@ -39,14 +39,20 @@ class JobQueue:
     passed_over: dict[UUID, str] = field(default_factory=dict, compare=False)
 
     async def claim(self, connection: Connection, job_id: UUID | None = None) -> Claim | None:
-        """Claim the next due job, or the pending one with `job_id`; return `None` where there is none."""
+        """Claim the next due job, or the pending one with `job_id`; return `None` where there is none.
+
+        Without `job_id`, in a transaction: otherwise another worker can claim the job that this one has found.
+        """
+        job_id = job_id or await self.next_due(connection)
+        if job_id is None:
+            return None
         async with connection.cursor(row_factory=class_row(Claim)) as cursor:
             values = {"lease_seconds": self.lease_seconds, "options_length": MAX_OPTIONS_CHARACTERS + 1}
             await cursor.execute(QUERIES["claim"], self._looking(job_id) | values)
             return await cursor.fetchone()
 
     async def next_due(self, connection: Connection) -> UUID | None:
-        """Lock the job that `claim` would take, and return its id."""
+        """Lock the next due job, which no other session has locked, and return its id."""
         due: UUID | None = await self._scalar(connection, "next_due")
         return due
 
@@ -81,25 +87,6 @@ class JobQueue:
         if state.cancel_requested:
             raise CancelRequested
 
-    async def is_held(self, connection: Connection, name: str) -> bool:
-        """Whether the claim with this name still holds its job."""
-        job_id, _, lease_version = name.partition(".")
-        state = await self._look_by_name(connection, job_id)
-        return state is not None and (state.status, str(state.lease_version)) == (
-            JobStatus.RUNNING,
-            lease_version,
-        )
-
-    async def is_result(self, connection: Connection, version: str) -> bool:
-        """Whether a job has completed with this model; the model itself may be gone."""
-        cursor = await connection.execute(QUERIES["is_result"], {"version": version})
-        return await cursor.fetchone() == (True,)
-
-    async def ended_without_model(self, connection: Connection, job_id: str) -> bool:
-        """Whether this job exists and has failed or was cancelled."""
-        state = await self._look_by_name(connection, job_id)
-        return state is not None and state.status in (JobStatus.FAILED, JobStatus.CANCELLED)
-
     async def renew(self, connection: Connection, claim: Claim, progress: Progress) -> None:
         """Write progress and extend the lease; the percentage never decreases within an attempt.
 
@@ -123,7 +110,8 @@ class JobQueue:
     ) -> None:
         """End the job as `Completed` with its model; raises `LeaseLost` also after a cancel request.
 
-        `result` is further information for a backend, stored as JSON.
+        `result` is further information for a backend, stored as JSON. Raises psycopg.errors.LockNotAvailable, without
+        waiting, where another session has locked the row.
         """
         await self._write(connection, "complete", claim, version=version, result=result)
 
@@ -159,12 +147,6 @@ class JobQueue:
             error_code=ErrorCode.INTERRUPTED_TOO_OFTEN,
             error_message=f"It was interrupted more than {max_interruptions} times by workers that were stopped.",
         )
-
-    async def _look_by_name(self, connection: Connection, job_id: str) -> State | None:
-        try:
-            return await self.look(connection, UUID(job_id))
-        except ValueError:
-            return None
 
     async def _end(self, connection: Connection, query: str, claim: Claim, **values: object) -> JobStatus:
         row = await (await self._write(connection, query, claim, **values)).fetchone()

@@ -30,6 +30,9 @@ RECONNECT: Final = Backoff(first=0.5, longest=5.0)
 HOLD: Final = Backoff(first=0.4, longest=1.0)
 """While Postgres is unavailable and the lease of a held job runs."""
 
+WHILE_LOCKED: Final = Backoff(first=0.1, longest=2.0)
+"""While another session holds a lock; at its end, nobody tells the worker."""
+
 LONGEST_JOB_DELAY: Final = 600.0
 
 

@@ -32,11 +32,15 @@ NOT_CHANGED: Final = PassedOver("A trigger leaves the row as it is, without an e
 
 @dataclass(frozen=True)
 class Found:
-    """The rescued jobs and the claimed one; `asked` is the time of `time.monotonic` before its claim."""
+    """The rescued jobs and the claimed one; `asked` is the time of `time.monotonic` before its claim.
+
+    Without a claim, `seconds` are those until a job is due or a lease ends, as `JobQueue.seconds_until_next` says.
+    """
 
     asked: float
     rescued: list[Rescued]
     claim: Claim | None
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class Search:
         try:
             async with self.database.transaction() as connection:
                 rescued = await self.queue.rescue(connection)
-                return Found(asked, rescued, await self.queue.claim(connection, job_id))
+                claim = await self.queue.claim(connection, job_id)
+                seconds = None if claim else await self.queue.seconds_until_next(connection)
+                return Found(asked, rescued, claim, seconds)
         except psycopg.Error as error:
             if is_outage(error):
                 raise
@@ -68,7 +74,7 @@ class Search:
             asked, refused = time.monotonic(), len(self.queue.passed_over)
             claim = await self._claim_one(job_id)
             if claim or job_id or len(self.queue.passed_over) == refused:
-                return Found(asked, rescued, claim)
+                return Found(asked, rescued, claim, None if claim else await self._seconds())
 
     async def rescue(self) -> list[Rescued]:
         """Rescue what is lost, one row at a time; passes over and raises as `next`."""
@@ -108,6 +114,10 @@ class Search:
         if due and not claim and not job_id:
             self.pass_over(due, NOT_CHANGED)
         return claim
+
+    async def _seconds(self) -> float | None:
+        async with self.database.transaction() as connection:
+            return await self.queue.seconds_until_next(connection)
 
     def _blame(self, job_id: UUID | None, error: psycopg.Error) -> None:
         if job_id is None or is_outage(error):

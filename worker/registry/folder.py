@@ -7,15 +7,21 @@ folder named after the claim holds the files and shows who owns them.
 
 import contextlib
 import os
+import re
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 STAGING = ".staging"
+PRUNED = ".pruned"
 
 METADATA = "metadata.json"
 """The file that describes a version and lists its other files."""
+
+VERSION_NAME = re.compile(r"v([0-9]{10})_[0-9]{8}")
+"""A version that this worker named, and its seconds; their order as texts is that of their seconds."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,14 @@ class VersionFolder:
     published: Path
 
 
-def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
-    """Reserve the version `v{unix seconds}_{yyyymmdd}` of `now`, or of the next free second.
+def reserve(models: Path, now: datetime, owner: str, known: Iterable[str | None] = ()) -> VersionFolder:
+    """Reserve the version `v{unix seconds}_{yyyymmdd}` of `now`, or of the next second after all that are known.
 
-    Raises OSError where the folder cannot be written.
+    So no version is given twice, nor out of order, even after a prune, or when the clock is set back. `known` are
+    versions in the database; those in `models` are looked up. Raises OSError where the folder cannot be written.
     """
-    seconds = int(now.timestamp())
+    named = map(VERSION_NAME.fullmatch, {*filter(None, known), *_names(models)})
+    seconds = max([int(now.timestamp()), *(int(version[1]) + 1 for version in named if version)])
     while True:
         version = f"v{seconds}_{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"
         reserved, published = models / STAGING / version, models / version
@@ -47,6 +55,12 @@ def reserve(models: Path, now: datetime, owner: str) -> VersionFolder:
                 return VersionFolder(version, staged, published)
             _give_up(reserved)
         seconds += 1
+
+
+def _names(models: Path) -> Iterator[str]:
+    for folder in (models, models / STAGING, models / PRUNED):
+        with contextlib.suppress(FileNotFoundError):
+            yield from os.listdir(folder)
 
 
 def publish(folder: VersionFolder) -> None:

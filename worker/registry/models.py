@@ -1,6 +1,7 @@
 """The registry of published models: the rows of "ModelMetadata"."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,8 @@ QUERIES = load_queries(Path(__file__).with_name("models.sql"))
 Connection = AsyncConnection[Any]
 
 NOTES_LENGTH: Final = 1000
+# The statements of others wait behind a lock that is waited for. A third of the shortest lease.
+LOCK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,17 @@ def accuracy_of(metrics: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-async def lock(connection: Connection) -> None:
-    """Wait for the lock on changes of models, and hold it until the caller's transaction ends."""
-    await connection.execute(QUERIES["lock"])
+async def lock(connection: Connection, seconds: float | None = None) -> None:
+    """Wait for the lock on changes of models, and hold it until the caller's transaction ends.
+
+    With `seconds`, raises psycopg.errors.LockNotAvailable when another session has it for longer.
+    """
+    if seconds is None:
+        await connection.execute(QUERIES["lock"])
+    else:
+        await connection.execute(QUERIES["limit_wait"], {"milliseconds": str(round(1000 * seconds))})
+        await connection.execute(QUERIES["lock"])
+        await connection.execute(QUERIES["limit_wait_no_more"])
 
 
 async def register(connection: Connection, model: NewModel) -> None:
@@ -129,6 +140,19 @@ async def is_registered(connection: Connection, version: str) -> bool:
     """Whether there is a row for `version`."""
     cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
     return await cursor.fetchone() == (True,)
+
+
+async def registered(connection: Connection, versions: Sequence[str]) -> set[str]:
+    """Those of `versions` that have a row."""
+    cursor = await connection.execute(QUERIES["registered"], {"versions": list(versions)})
+    return {version for (version,) in await cursor.fetchall()}
+
+
+async def newest_version(connection: Connection) -> str | None:
+    """The newest version that a row of "ModelMetadata" or "ModelActivations" names; the model itself may be gone."""
+    cursor = await connection.execute(QUERIES["newest_version"])
+    row = await cursor.fetchone()
+    return row[0] if row else None
 
 
 async def knows_folders(connection: Connection) -> bool:

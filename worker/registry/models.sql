@@ -2,9 +2,17 @@
 -- way to make a model the active one. Times leave the database as texts of ISO 8601, whatever its settings; infinity,
 -- which Python's times lack, as `infinity`.
 
+-- name: limit_wait
+SELECT set_config('lock_timeout', %(milliseconds)s, true);
+
+-- name: limit_wait_no_more
+-- A trigger of the backend may wait for longer.
+SET LOCAL lock_timeout TO DEFAULT;
+
 -- name: lock
--- One change of the active model at a time; does not block readers.
-LOCK TABLE "ModelMetadata" IN SHARE ROW EXCLUSIVE MODE;
+-- One change of the active model at a time; does not block readers. Whoever has this waits for no row: a session that
+-- has locked one of them was waited for.
+LOCK TABLE "ModelMetadata" IN EXCLUSIVE MODE;
 
 -- name: insert
 INSERT INTO "ModelMetadata" ("Id", "Version", "TrainedAt", "ModelPath", "AccuracyMetrics",
@@ -27,6 +35,21 @@ DELETE FROM "ModelMetadata" WHERE "Version" = %(version)s;
 
 -- name: is_registered
 SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
+
+-- name: registered
+SELECT "Version" FROM "ModelMetadata" WHERE "Version" = ANY (%(versions)s::text[]);
+
+-- name: newest_version
+-- The newest of those that this worker named, active or not, also of those that are gone.
+SELECT max(version)
+FROM (
+    SELECT "Version" AS version FROM "ModelMetadata"
+    UNION ALL
+    SELECT "Version" FROM "ModelActivations"
+    UNION ALL
+    SELECT "PreviousVersion" FROM "ModelActivations"
+) AS versions
+WHERE version ~ '^v[0-9]{10}_[0-9]{8}$';
 
 -- name: models
 -- The newest first.

@@ -1,24 +1,45 @@
-"""Removes what killed workers left in `models/`: staged files, folders without a row, and pruned folders."""
+"""Removes what killed workers left in `models/`: staged files, folders without a row, and pruned folders.
 
+There may be very many, so that this is done in steps: a few questions to the database about some of them, each in a
+short transaction, and the work on files in a thread, while the caller goes on with its own.
+"""
+
+import asyncio
 import json
-import re
+import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from worker.registry.folder import METADATA, STAGING, release
+from worker.registry.folder import METADATA, STAGING, VERSION_NAME, release
 from worker.registry.prune import pruned
 
 # A younger folder may belong to a worker that is still publishing it, or to a backend that is writing its row.
 ORPHAN_SECONDS = 24 * 3600
 # A worker that seemed dead may return and release its empty reservation itself.
 EMPTY_SECONDS = 3600
-_VERSION = re.compile(r"v[0-9]+_[0-9]{8}")
+STEP: Final = 500
+"""Most folders of a step."""
 
-Ask = Callable[[str], Awaitable[bool]]
+Ask = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database knows: each question returns those of some names of which it is true.
+
+    `held`: a staged folder's claim still holds its job; `registered`: a version has a row; `ended_without_model`: the
+    job with this id failed or was cancelled; `results`: a job has completed with a version.
+    """
+
+    held: Ask
+    registered: Ask
+    ended_without_model: Ask
+    results: Ask
 
 
 @dataclass(frozen=True)
@@ -29,33 +50,21 @@ class Orphans:
     left: list[Path]
 
 
-async def remove_orphans(
-    models: Path, now: datetime, is_held: Ask, is_registered: Ask, ended_without_model: Ask, is_result: Ask
-) -> Orphans:
-    """Remove orphans, and return them with those that were left.
+async def remove_orphans(models: Path, now: datetime, known: Known) -> AsyncIterator[Orphans]:
+    """Remove orphans step by step, and yield those of each step with those that were left.
 
-    `now` is by the database's clock. `is_held`: whether a staged folder's claim still holds its job; `is_registered`:
-    whether a version has a row; `ended_without_model`: whether a job's id belongs to a job that failed or was
-    cancelled; `is_result`: whether a job has completed with a version.
-    Raises what they raise; leaves what cannot be removed.
+    `now` is by the database's clock. Raises what the questions raise; leaves what cannot be removed.
     """
-    removed: list[Path] = []
-    left: list[Path] = []
-    for staged in _folders(models / STAGING):
-        owners = _folders(staged)
-        removed += [owner for owner in owners if not await is_held(owner.name)]
-        if not owners and ((models / staged.name).exists() or _age(staged) > EMPTY_SECONDS):
-            removed.append(staged)
-    for folder in _folders(models):
-        old = _VERSION.fullmatch(folder.name) and _age(folder) > ORPHAN_SECONDS
-        if old and not await is_registered(folder.name):
-            # A missing row proves little: the database may be an old backup or the wrong one.
-            (removed if await ended_without_model(_job_of(folder)) else left).append(folder)
-    for hidden in pruned(models):
-        if not await is_registered(hidden.name):
-            (removed if await is_result(hidden.name) else left).append(hidden)
-    _remove(models, removed, now)
-    return Orphans(removed, left)
+    staging = await asyncio.to_thread(_folders, models / STAGING)
+    for folders in _steps(staging):
+        yield await _removed(models, now, await _unheld(models, folders, known))
+    published = [
+        folder for folder in await asyncio.to_thread(_folders, models) if VERSION_NAME.fullmatch(folder.name)
+    ]
+    for folders in _steps(published):
+        yield await _removed(models, now, await _without_row(folders, known))
+    for folders in _steps(await asyncio.to_thread(pruned, models)):
+        yield await _removed(models, now, await _half_pruned(folders, known))
 
 
 def remove_staged(models: Path, owner: str, now: datetime) -> list[Path]:
@@ -69,6 +78,48 @@ def remove_staged(models: Path, owner: str, now: datetime) -> list[Path]:
         return []
     _remove(models, removed, now)
     return removed
+
+
+async def _unheld(models: Path, reserved: Sequence[Path], known: Known) -> Orphans:
+    owners = await asyncio.to_thread(lambda: {folder: _folders(folder) for folder in reserved})
+    held = await known.held([owner.name for inside in owners.values() for owner in inside])
+    dead = [owner for inside in owners.values() for owner in inside if owner.name not in held]
+    empty = [folder for folder, inside in owners.items() if not inside]
+    given_up = await asyncio.to_thread(
+        lambda: [
+            folder for folder in empty if (models / folder.name).exists() or _age(folder) > EMPTY_SECONDS
+        ]
+    )
+    return Orphans(dead + given_up, [])
+
+
+async def _without_row(published: Sequence[Path], known: Known) -> Orphans:
+    registered = await known.registered([folder.name for folder in published])
+    unknown = [folder for folder in published if folder.name not in registered]
+    jobs = await asyncio.to_thread(
+        lambda: {folder: _job_of(folder) for folder in unknown if _age(folder) > ORPHAN_SECONDS}
+    )
+    # A missing row proves little: the database may be an old backup or the wrong one.
+    ended = await known.ended_without_model([job for job in jobs.values() if job])
+    return Orphans(
+        [folder for folder, job in jobs.items() if job in ended],
+        [folder for folder, job in jobs.items() if job not in ended],
+    )
+
+
+async def _half_pruned(hidden: Sequence[Path], known: Known) -> Orphans:
+    registered = await known.registered([folder.name for folder in hidden])
+    unknown = [folder for folder in hidden if folder.name not in registered]
+    results = await known.results([folder.name for folder in unknown])
+    return Orphans(
+        [folder for folder in unknown if folder.name in results],
+        [folder for folder in unknown if folder.name not in results],
+    )
+
+
+async def _removed(models: Path, now: datetime, orphans: Orphans) -> Orphans:
+    await asyncio.to_thread(_remove, models, orphans.removed, now)
+    return orphans
 
 
 def _remove(models: Path, paths: list[Path], now: datetime) -> None:
@@ -86,9 +137,14 @@ def _job_of(folder: Path) -> str:
         return ""
 
 
+def _steps(folders: Sequence[Path]) -> list[Sequence[Path]]:
+    return [folders[start : start + STEP] for start in range(0, len(folders), STEP)]
+
+
 def _folders(path: Path) -> list[Path]:
     try:
-        return [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink()]
+        with os.scandir(path) as entries:
+            return sorted(path / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
 

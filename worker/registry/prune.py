@@ -4,37 +4,74 @@ The folder is renamed into `models/.pruned/` within the transaction that deletes
 it there: later it is moved back if its row still exists, and removed if not.
 """
 
+import asyncio
 import contextlib
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from worker.database.connection import Transaction
 from worker.errors import UserError
 from worker.registry.activations import activations, before
-from worker.registry.folder import sync
-from worker.registry.models import QUERIES, Connection, active, all_models, is_registered
+from worker.registry.folder import PRUNED, sync
+from worker.registry.models import QUERIES, Connection, active, all_models, lock, registered
 from worker.registry.verify import version_folder
 
-PRUNED = ".pruned"
+STEP: Final = 20
+"""Most models that one transaction removes."""
 
 
-async def take_out(connection: Connection, models: Path, keep: int) -> list[Path]:
-    """Delete the rows of all models but the newest `keep`, the active one and those to roll back to, and hide
-    their folders. Returns the hidden folders, which the caller removes after its transaction is committed.
+@dataclass(frozen=True)
+class ModelPrune:
+    """Removes all models but the newest `keep`, the active one and those to roll back to, a few at a time."""
+
+    transaction: Transaction
+    models: Path
+    keep: int
+
+    async def step(self) -> list[str]:
+        """Remove some of the oldest models, and return their versions, the newest first; nothing when none is left.
+
+        Takes the lock of `models.lock` only where there is something to remove. Raises OSError or UserError, when
+        nothing was removed, and psycopg.Error.
+        """
+        async with self.transaction() as connection:
+            if not await old_versions(connection, self.keep):
+                return []
+        async with self.transaction() as connection:
+            await lock(connection)
+            await put_back(connection, self.models, pruned(self.models))
+            hidden = await take_out(connection, self.models, self.keep, STEP)
+        await asyncio.to_thread(remove, hidden)
+        return [path.name for path in hidden]
+
+
+async def old_versions(connection: Connection, keep: int) -> list[str]:
+    """The versions of all models but those that `ModelPrune` keeps, the newest first."""
+    now = await active(connection)
+    version = now.version if now else None
+    history = await activations(connection)
+    # After a rollback, also keep the version that was active until then; `before` does not return it.
+    kept = {version, before(history, version), *(each.previous_version for each in history[-1:])}
+    return [model.version for model in (await all_models(connection))[keep:] if model.version not in kept]
+
+
+async def take_out(connection: Connection, models: Path, keep: int, most: int | None = None) -> list[Path]:
+    """Delete the rows of the `old_versions`, or of the oldest `most` of them, and hide their folders. Returns these,
+    which the caller removes after its transaction is committed.
 
     Needs the lock of `models.lock`. When it raises OSError or UserError, every folder is back where it was.
     """
     now = await active(connection)
-    version = now.version if now else None
     # A wrong OUTPUT_PATH would delete rows and leave their folders in the right one.
-    if not (version_folder(models, version) if version else models).is_dir():
+    if not (version_folder(models, now.version) if now else models).is_dir():
         raise UserError(
             f"OUTPUT_PATH {models} does not have the active model: give the workers' OUTPUT_PATH."
         )
-    history = await activations(connection)
-    # After a rollback, also keep the version that was active until then; `before` does not return it.
-    kept = {version, before(history, version), *(each.previous_version for each in history[-1:])}
-    old = [model.version for model in (await all_models(connection))[keep:] if model.version not in kept]
-    folders = [version_folder(models, version) for version in old]
+    old = await old_versions(connection, keep)
+    folders = [version_folder(models, version) for version in old[-most if most else 0 :]]
     try:
         for folder in folders:
             await connection.execute(QUERIES["delete"], {"version": folder.name})
@@ -48,14 +85,15 @@ async def take_out(connection: Connection, models: Path, keep: int) -> list[Path
     return [models / PRUNED / folder.name for folder in folders]
 
 
-async def put_back(connection: Connection, models: Path) -> None:
-    """Move back the folders that a killed prune hid without deleting their rows.
+async def put_back(connection: Connection, models: Path, hidden: Sequence[Path]) -> None:
+    """Move back those of the `hidden` folders that a killed prune hid without deleting their rows.
 
     Needs the lock of `models.lock`, which waits for a running prune.
     """
-    for hidden in pruned(models):
-        if await is_registered(connection, hidden.name) and not (models / hidden.name).exists():
-            _move(hidden, models / hidden.name)
+    known = await registered(connection, [path.name for path in hidden])
+    for path in hidden:
+        if path.name in known and not (models / path.name).exists():
+            _move(path, models / path.name)
 
 
 def remove(hidden: list[Path]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.catalogues import catalogue_of
 from tests.support.published_here import QUICK, Published, Workshop
-from worker.catalogue.photo_files import CataloguePhoto
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.job.advice import AdviceKind
 from worker.job.job import ActiveModel
 from worker.job.options import Promote

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from tests.support.shop import AS_WORKER
 from tests.support.waiting import DEADLINE
@@ -45,10 +46,25 @@ async def claimed(database: str, columns: str = "DEFAULT VALUES") -> AsyncIterat
 async def claim_all(database: str, worker_id: str) -> list[Claim]:
     queue, claims = JobQueue(worker_id, 60), []
     async with connected(database) as connection:
-        while claim := await queue.claim(connection):
+        while claim := await claim_alone(queue, connection):
             claims.append(claim)
-            await queue.complete(connection, claim, "v1")
+            await complete_at_last(queue, connection, claim)
     return claims
+
+
+async def complete_at_last(queue: JobQueue, connection: Connection, claim: Claim) -> None:
+    """Complete a job as soon as nobody has its row: one who claims beside this worker can have it for a moment."""
+    while True:
+        try:
+            return await queue.complete(connection, claim, "v1")
+        except LockNotAvailable:
+            await asyncio.sleep(0.001)
+
+
+async def claim_alone(queue: JobQueue, connection: Connection) -> Claim | None:
+    """Claim the next job beside other workers that claim."""
+    async with connection.transaction():
+        return await queue.claim(connection)
 
 
 async def value(connection: Connection, column: str, job: UUID) -> object:
@@ -68,13 +84,49 @@ async def test_fifty_jobs_and_four_workers_each_once(database: str) -> None:
     assert all(claim.lease_version == 1 for claims in claimed for claim in claims)
 
 
-async def test_the_oldest_due_job_of_the_highest_priority_goes_first(database: str) -> None:
+async def test_of_the_highest_priority_the_job_that_has_been_due_for_longest_goes_first(
+    database: str,
+) -> None:
     async with connected(database) as connection:
         first = await insert(connection)
         second = await insert(connection)
         urgent = await insert(connection, '("Priority") VALUES (5)')
-        await insert(connection, """("RunAfter") VALUES (now() + interval '1 hour')""")
-    assert [claim.job_id for claim in await claim_all(database, "w")] == [urgent, first, second]
+        least = await insert(connection, """("Priority", "RunAfter") VALUES (-1, now() - interval '1 day')""")
+        # Inserted long ago for now: it does not go before those that wait already.
+        planned = await insert(
+            connection, """("CreatedAt", "RunAfter") VALUES (now() - interval '1 day', now())"""
+        )
+        for priority in (-1, 0, 9):
+            columns = f"""("Priority", "RunAfter") VALUES ({priority}, now() + interval '1 hour')"""
+            await insert(connection, columns)
+    expected = [urgent, first, second, planned, least]
+    assert [claim.job_id for claim in await claim_all(database, "w")] == expected
+
+
+async def test_of_jobs_that_are_due_since_the_same_moment_the_oldest_goes_first(database: str) -> None:
+    async with connected(database) as connection:
+        jobs = [
+            await insert(
+                connection,
+                f"""("CreatedAt", "RunAfter") VALUES (now() - interval '{hours} hours', '-infinity')""",
+            )
+            for hours in (2, 3, 1)
+        ]
+    expected = [jobs[1], jobs[0], jobs[2]]
+    assert [claim.job_id for claim in await claim_all(database, "w")] == expected
+
+
+async def test_a_job_that_somebody_has_locked_is_neither_claimed_nor_waited_for(database: str) -> None:
+    queue = JobQueue("w", 60)
+    async with connected(database) as connection, connected(database) as backend, backend.transaction():
+        locked = await insert(connection, '("Priority") VALUES (5)')
+        free = await insert(connection)
+        await backend.execute('SELECT FROM "TrainingJobs" WHERE "Id" = %s FOR UPDATE', (locked,))
+        assert await queue.claim(connection, locked) is None
+        claim = await queue.claim(connection)
+        assert claim
+        assert claim.job_id == free
+        assert await queue.claim(connection) is None
 
 
 async def test_a_given_job_is_claimed_before_its_time(database: str) -> None:

@@ -11,10 +11,13 @@ import pytest
 from tests.support.registered import activate, assert_audit_holds, publish, write_folder
 from tests.support.shop import Shop
 from tests.support.waiting import DEADLINE
+from worker.cli.connection import transactions
 from worker.errors import UserError
 from worker.events import Event
+from worker.registry import prune as pruning
+from worker.registry.folder import PRUNED
 from worker.registry.models import lock
-from worker.registry.prune import PRUNED, put_back, remove, take_out
+from worker.registry.prune import ModelPrune, remove, take_out
 from worker.registry.verify import verify
 
 VERSIONS = ("v1_20260101", "v2_20260101", "v3_20260101", "v4_20260101", "v5_20260101")
@@ -38,12 +41,11 @@ def there(shop: Shop) -> list[str]:
 async def prune(shop: Shop, keep: int) -> list[str]:
     """As `worker models prune` does."""
     async with await psycopg.AsyncConnection.connect(shop.database, autocommit=True) as connection:
-        async with connection.transaction():
-            await lock(connection)
-            await put_back(connection, shop.models)
-            hidden = await take_out(connection, shop.models, keep)
-        remove(hidden)
-        return [path.name for path in hidden]
+        models = ModelPrune(transactions(connection), shop.models, keep)
+        removed: list[str] = []
+        while some := await models.step():
+            removed = some + removed
+        return removed
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,18 @@ async def test_prune_removes_what_is_old_but_never_the_active_model_nor_the_one_
     assert (shop.models / ".staging" / "v6_20260101" / "owner.1").exists()
     assert await prune(shop, keep) == []
     assert_audit_holds(shop)
+
+
+async def test_many_old_models_go_the_oldest_first_a_few_in_each_transaction(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "STEP", 1)
+    publish(shop, *VERSIONS)
+    activate(shop, VERSIONS[0], VERSIONS[1])
+    async with await psycopg.AsyncConnection.connect(shop.database, autocommit=True) as connection:
+        models = ModelPrune(transactions(connection), shop.models, 1)
+        assert [await models.step() for _ in range(3)] == [[VERSIONS[2]], [VERSIONS[3]], []]
+    assert there(shop) == [VERSIONS[0], VERSIONS[1], VERSIONS[4]]
 
 
 async def test_a_row_whose_folder_is_gone_already_is_pruned_like_any_other(shop: Shop) -> None:

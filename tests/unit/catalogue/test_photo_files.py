@@ -11,9 +11,11 @@ import pytest
 
 from tests.support.catalogues import catalogue
 from tests.support.privileges import without_privileges
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.catalogue.dataset import prepare_dataset
-from worker.catalogue.photo_files import CataloguePhoto, fetch_negatives, fetch_photos, split_catalogue
+from worker.catalogue.photo_files import fetch_negatives, fetch_photos, split_catalogue
 from worker.errors import ErrorCode, JobError
+from worker.job.photo_path import PhotoPath
 from worker.photos.unreadable import SkipReason
 
 
@@ -113,6 +115,84 @@ def test_another_storage_than_the_backends_is_incomplete(tmp_path: Path) -> None
     rows = catalogue(tmp_path / "storage", {"A": 10, "B": 10})
     (tmp_path / "another" / "logos").mkdir(parents=True)
     assert code_of(tmp_path / "another", rows)[0] == ErrorCode.STORAGE_INCOMPLETE
+
+
+def lie(storage: Path, rows: list[CataloguePhoto], layout: str) -> None:
+    """Have the files of `rows` lie as another backend keeps them."""
+    for row in rows:
+        path = PhotoPath(layout).of(row.columns)
+        assert path
+        (storage / path).parent.mkdir(parents=True, exist_ok=True)
+        (storage / path).write_bytes(b"x")
+
+
+def named_apart(rows: list[CataloguePhoto]) -> list[CataloguePhoto]:
+    """The rows with file names of their own, as backends give them that have one folder for all."""
+    return [
+        replace(row, file_name=f"{number}.jpg", photo_id=str(1000 + number))
+        for number, row in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize("layout", ["products/{FileName}", "{SKU}/{FileName}", "photos/{SKU}-{PhotoId}.jpg"])
+def test_photos_are_found_where_the_backend_keeps_them(tmp_path: Path, layout: str) -> None:
+    rows = named_apart(catalogue(tmp_path / "another", {"A": 10, "B": 10}))
+    lie(tmp_path / "storage", rows, layout)
+    photo_set = fetch_photos(rows, tmp_path / "storage", PhotoPath(layout))
+    assert (len(photo_set.photos), photo_set.skipped) == (20, ())
+    assert photo_set.photos[0].name == str(PhotoPath(layout).of(rows[0].columns))
+    others = fetch_negatives(rows[:3], tmp_path / "storage", PhotoPath(layout))
+    assert [photo.name for photo in others.photos] == [photo.name for photo in photo_set.photos[:3]]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "products/{FileName}",
+        "{ProductId}/{FileName}",
+        "photos/{SKU}/{FileName}",
+        "uploads/products/{FileName}",
+        "{FileName}",
+    ],
+)
+def test_the_layout_that_fits_is_named(tmp_path: Path, layout: str) -> None:
+    rows = [
+        replace(row, product_id=f"id of {row.sku}")
+        for row in named_apart(catalogue(tmp_path / "another", {"A": 30, "B": 30}))
+    ]
+    lie(tmp_path / "storage", rows[5:], layout)
+    code, message = code_of(tmp_path / "storage", rows)
+    assert code == ErrorCode.STORAGE_INCOMPLETE
+    assert f"set PHOTO_PATH={layout}, by which" in message
+
+
+def test_no_layout_is_named_where_none_fits_better(tmp_path: Path) -> None:
+    """Files of one name for photos of many products say nothing."""
+    rows = catalogue(tmp_path, {"A": 2, "B": 2, "C": 2, "D": 2, "E": 2, "F": 2})
+    for row in rows[:3]:
+        (tmp_path / "products" / row.product_id / str(row.file_name)).unlink()
+    lie(tmp_path, rows, "photos/{FileName}")
+    code, message = code_of(tmp_path, rows)
+    assert code == ErrorCode.STORAGE_INCOMPLETE
+    assert "set PHOTO_PATH" not in message
+    assert "as PHOTO_PATH says, products/{ProductId}/{FileName}?" in message
+
+
+def test_an_empty_folder_beside_the_photos_does_not_hide_where_they_are(tmp_path: Path) -> None:
+    rows = named_apart(catalogue(tmp_path / "another", {"A": 10, "B": 10}))
+    lie(tmp_path / "storage", rows, "photos/{FileName}")
+    (tmp_path / "storage" / "products").mkdir()
+    code, message = code_of(tmp_path / "storage", rows)
+    assert code == ErrorCode.STORAGE_UNAVAILABLE
+    assert "products is empty. They lie elsewhere in it: set PHOTO_PATH=photos/{FileName}," in message
+
+
+@pytest.mark.parametrize("product_id", ["../A", "/etc", "a/b", ".."])
+def test_an_id_never_leads_out_of_its_folder(tmp_path: Path, product_id: str) -> None:
+    """A backend's ids may be texts."""
+    rows = catalogue(tmp_path, {"A": 10, "B": 10})
+    photo_set = fetch_photos([*rows, CataloguePhoto(product_id, "C", "The C", "0.jpg")], tmp_path)
+    assert [photo.reason for photo in photo_set.skipped] == [SkipReason.UNSAFE_NAME]
 
 
 @pytest.mark.parametrize("name", ["../A/0.jpg", "/etc/passwd", "..", "", "a\0b", "a" * 256, "ä" * 128])

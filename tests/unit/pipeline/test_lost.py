@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.catalogues import catalogue
+from worker.catalogue.catalogue_photo import CataloguePhoto
 from worker.catalogue.dataset import prepare_dataset
-from worker.catalogue.photo_files import CataloguePhoto, fetch_photos
+from worker.catalogue.photo_files import fetch_photos
 from worker.job.job import ActiveModel
 from worker.pipeline.lost import lost_products
 

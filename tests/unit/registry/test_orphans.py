@@ -6,9 +6,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.support.orphans import knows, remove_all
 from tests.support.registered import aged
 from worker.registry.folder import reserve
-from worker.registry.orphans import Orphans, remove_orphans
+from worker.registry.orphans import STEP, Orphans, remove_orphans
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -28,16 +29,8 @@ async def test_only_what_nobody_needs_is_removed(tmp_path: Path) -> None:
     fresh = tmp_path / ".staging" / "v4_20260101"
     fresh.mkdir()
 
-    async def is_held(name: str) -> bool:
-        return name == "alive.1"
-
-    async def is_registered(version: str) -> bool:
-        return version == "v1000000002_20010909"
-
-    async def ended_without_model(job_id: str) -> bool:
-        return job_id == "failed"
-
-    orphans = await remove_orphans(tmp_path, NOW, is_held, is_registered, ended_without_model, is_registered)
+    known = knows(held={"alive.1"}, registered={"v1000000002_20010909"}, ended_without_model={"failed"})
+    orphans = await remove_all(tmp_path, NOW, known)
     assert sorted(orphans.removed) == sorted([old, dead.staged, half])
     assert orphans.left == [unknown]
     assert not any(path.exists() for path in orphans.removed)
@@ -51,7 +44,18 @@ async def test_only_what_nobody_needs_is_removed(tmp_path: Path) -> None:
 
 
 async def test_there_is_nothing_to_remove_where_there_is_no_folder_yet(tmp_path: Path) -> None:
-    async def never(name: str) -> bool:
-        raise AssertionError(name)
+    asked: list[int] = []
+    assert await remove_all(tmp_path / "models", NOW, knows(asked=asked)) == Orphans([], [])
+    assert asked == []
 
-    assert await remove_orphans(tmp_path / "models", NOW, never, never, never, never) == Orphans([], [])
+
+async def test_very_many_folders_take_few_questions_and_many_steps(tmp_path: Path) -> None:
+    """60,000 folders took a question each, all in one transaction."""
+    many = 2 * STEP + 1
+    for number in range(many):
+        (tmp_path / ".staging" / f"v{1_000_000_000 + number}_20010909" / "dead.1").mkdir(parents=True)
+    asked: list[int] = []
+    steps = [orphans async for orphans in remove_orphans(tmp_path, NOW, knows(asked=asked))]
+    assert [len(step.removed) for step in steps] == [STEP, STEP, 1]
+    assert asked == [STEP, STEP, 1]
+    assert list((tmp_path / ".staging").iterdir()) == []
