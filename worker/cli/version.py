@@ -1,14 +1,15 @@
 """`worker --version`."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from worker.version import VERSION
+
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"training-worker {version('training-worker')}")
+        typer.echo(f"training-worker {VERSION}")
         raise typer.Exit
 
 
