@@ -29,6 +29,8 @@ WITH rights (relation, privilege, columns) AS (
         -- Old models are removed, where that is wanted; and nobody may lock the table without a right on all of it.
         ('"ModelMetadata"', 'DELETE', NULL),
         ('"ModelActivations"', 'SELECT', NULL),
+        ('"TrainingMigrations"', 'SELECT', NULL),
+        -- What workers 0.1 read.
         ('"WorkerMigrations"', 'SELECT', NULL)
 ), worker_functions (function) AS (
     -- Those of triggers need no right.
@@ -39,8 +41,9 @@ WITH rights (relation, privilege, columns) AS (
     WHERE columns IS NULL AND NOT has_table_privilege(%(role)s::name, relation::regclass, privilege)
     UNION ALL
     SELECT attrelid::regclass, privilege, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-    FROM rights JOIN pg_attribute ON attrelid = relation::regclass AND attname = ANY (columns) AND attnum > 0
-    WHERE NOT has_column_privilege(%(role)s::name, attrelid, attnum, privilege)
+    FROM rights JOIN pg_attribute ON attrelid = relation::regclass AND attnum > 0
+    -- In this order, because not every right on a table is one on columns.
+    WHERE CASE WHEN attname = ANY (columns) THEN NOT has_column_privilege(%(role)s::name, attrelid, attnum, privilege) END
     GROUP BY attrelid, privilege
 )
 SELECT format('GRANT CONNECT ON DATABASE %%I TO %%I', current_database(), %(role)s::name)

@@ -66,9 +66,9 @@ class Server:
             self.port = int(probe.getsockname()[1])
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         for ours, here in {
+            " /tmp/": f" {folder}/tmp/",
             "listen 8080;": f"listen 127.0.0.1:{self.port};",
             "root /srv;": f"root {folder};",
-            " /tmp/": f" {folder}/tmp/",
         }.items():
             assert ours in text
             text = text.replace(ours, here)

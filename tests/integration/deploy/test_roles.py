@@ -1,4 +1,4 @@
-"""The roles of docker-compose.yml, as its services make them one after the other, on a Postgres of their own."""
+"""The roles of docker-compose.yml, as its services make them one after the other."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from demo.embedded_postgres import EmbeddedPostgres
 from demo.postgres_programs import installed_postgres
+from tests.conftest import PostgresServer
 from tests.support.in_process import work
 from tests.support.shop import ROOT, Shop
 
@@ -20,9 +21,16 @@ USERS = {"SHOP_PASSWORD": "shop", "WORKER_PASSWORD": "training_worker"}
 
 
 @pytest.fixture
-def server() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as server:
-        yield server
+def server(postgres_server: PostgresServer) -> Iterator[EmbeddedPostgres]:
+    """A server on which nobody else has roles of these names."""
+    if not isinstance(postgres_server, EmbeddedPostgres):
+        with EmbeddedPostgres() as server:
+            yield server
+        return
+    yield postgres_server
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS shop WITH (FORCE)")
+        connection.execute("DROP ROLE IF EXISTS shop, training_worker")
 
 
 def make_roles(server: EmbeddedPostgres, **passwords: str) -> str:
@@ -47,14 +55,18 @@ def make_roles(server: EmbeddedPostgres, **passwords: str) -> str:
 
 
 async def test_neither_migrations_nor_workers_need_the_superuser(
-    server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     database = server.create_database("shop")
     assert make_roles(server)  # which ends at the password that is not there
     for _ in range(2):
         assert make_roles(server, **PASSWORDS) == ""
     shop, worker = (
-        Shop(make_conninfo(database, user=user, password=PASSWORDS[name]), tmp_path / "storage", tmp_path / "models")
+        Shop(
+            make_conninfo(database, user=user, password=PASSWORDS[name]),
+            tmp_path / "storage",
+            tmp_path / "models",
+        )
         for name, user in USERS.items()
     )
     migrated = shop.worker("migrate", "--grant-to", "training_worker")
@@ -69,4 +81,6 @@ async def test_neither_migrations_nor_workers_need_the_superuser(
     with psycopg.connect(database) as connection:
         rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolsuper").fetchall()
     assert rows == [("worker",)]
-    assert not [secret for secret in PASSWORDS.values() if secret in (server.folder / "server.log").read_text()]
+    assert not [
+        secret for secret in PASSWORDS.values() if secret in (server.folder / "server.log").read_text()
+    ]

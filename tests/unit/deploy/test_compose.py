@@ -1,4 +1,4 @@
-"""docker-compose.yml, read by a parser of the Compose Specification: every container is confined, and all fits together."""
+"""docker-compose.yml, read by a parser of the Compose Specification: every container is confined, all fits together."""
 
 import re
 from typing import Any
@@ -41,7 +41,11 @@ def user_of(service: str) -> str:
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
-    [("cap_drop:", "cap_dorp:"), ("pids_limit: 512", "pids_limit: many"), ("mem_limit: 3g", "mem_limit: 3 gigs")],
+    [
+        ("cap_drop:", "cap_dorp:"),
+        ("pids_limit: 512", "pids_limit: many"),
+        ("mem_limit: 3g", "mem_limit: 3 gigs"),
+    ],
 )
 def test_the_parser_finds_mistakes(right: str, wrong: str) -> None:
     assert right in TEXT
