@@ -1,9 +1,10 @@
-# syntax=docker/dockerfile:1
+# What this needs besides the package registries is the base image: `--build-arg BASE=…` takes it from elsewhere.
+ARG BASE=python:3.12-slim-bookworm
 
 # The environment: everything locked, bytecode compiled, and nothing of it needed to build.
-FROM python:3.12-slim-bookworm AS build
+FROM ${BASE} AS build
 RUN pip install --no-cache-dir uv==0.13.9
-ENV UV_PROJECT_ENVIRONMENT=/opt/worker UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
+ENV UV_PROJECT_ENVIRONMENT=/opt/worker UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /app
 COPY pyproject.toml uv.lock README.md LICENSE ./
 RUN uv sync --frozen --no-dev --no-install-project
@@ -19,10 +20,13 @@ RUN /opt/worker/bin/python -m worker.backbone.cache "$BACKBONE" imagenet /data/c
  && mkdir -p /opt/keras/models /data/cache/weights \
  && find /data/cache/weights -name '*.h5' -exec mv '{}' /opt/keras/models ';'
 
-FROM python:3.12-slim-bookworm
-RUN useradd --uid 10001 --create-home worker \
- && mkdir -p /data/storage /data/models /data/cache \
- && chown worker:worker /data/storage /data/models /data/cache
+FROM ${BASE}
+# Neither /data/storage nor /data/models: where somebody forgets to mount them, the worker says so, instead of
+# publishing into a container that is thrown away.
+RUN groupadd --gid 10001 worker \
+ && useradd --uid 10001 --gid 10001 --create-home worker \
+ && install -d /data \
+ && install -d -o worker -g worker /data/cache /data/tmp
 COPY --from=build /opt/worker /opt/worker
 COPY --from=build /app /app
 COPY --from=backbone /opt/keras /opt/keras
@@ -35,12 +39,14 @@ ENV PATH=/opt/worker/bin:$PATH \
     STORAGE_PATH=/data/storage \
     OUTPUT_PATH=/data/models \
     CACHE_PATH=/data/cache \
+    TMPDIR=/data/tmp \
+    HEALTH_FILE=/tmp/worker-health \
     BACKBONE=$BACKBONE \
     BASE_WEIGHTS=imagenet
 WORKDIR /app
 USER worker
-VOLUME ["/data/storage", "/data/models", "/data/cache"]
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["worker", "health"]
+# As `worker health`, without starting a Python for it.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD find "$HEALTH_FILE" -mmin -1 | grep -q .
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["worker"]
 CMD ["run"]

@@ -18,6 +18,8 @@ class Event(StrEnum):
     LISTEN_LOST = "listen_lost"
     MIGRATION_APPLIED = "migration_applied"
     MIGRATIONS_CURRENT = "migrations_current"
+    ROLE_CREATED = "role_created"
+    RIGHTS_GRANTED = "rights_granted"
     JOB_PASSED_OVER = "job_passed_over"
     JOB_CLAIMED = "job_claimed"
     STAGE_STARTED = "stage_started"

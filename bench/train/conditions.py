@@ -3,7 +3,8 @@
 import os
 import platform
 import time
-from importlib.metadata import version
+
+from worker.version import version_of
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -12,7 +13,7 @@ def machine() -> dict[str, object]:
     """Versions, number of cores, start time and load."""
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version_of(name) for name in PACKAGES},
         "cores": len(os.sched_getaffinity(0)),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "load_before": load_average(),

@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
 from worker.backbone.architectures import ARCHITECTURES
@@ -19,6 +18,7 @@ from worker.backbone.pretrained import read_layers
 from worker.backbone.spare import spare_cache
 from worker.backbone.weights import WeightsFile, unusable
 from worker.lifeline import die_with_parent
+from worker.version import version_of
 
 # SHA-256 of each file, by path; written last.
 CHECKSUMS = "checksums.json"
@@ -51,7 +51,12 @@ def cached_backbone(weights: WeightsFile, cache: Path, on_fault: OnFault = raise
 
 
 def _key(weights: WeightsFile) -> str:
-    parts = [str(FORMAT), weights.architecture.name, weights.sha256, *(version(name) for name in CONVERTERS)]
+    parts = [
+        str(FORMAT),
+        weights.architecture.name,
+        weights.sha256,
+        *(version_of(name) for name in CONVERTERS),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version as installed
 from typing import Final
 
 from worker.backbone.architectures import ARCHITECTURES
@@ -11,6 +10,7 @@ from worker.evaluation.accuracy_json import as_json
 from worker.evaluation.thresholds import Rejection
 from worker.photos.decode import PREPARATION
 from worker.report.description import ModelDescription
+from worker.version import version_of
 
 FORMAT_VERSION: Final = 1
 """Counts up when a client that reads the keys as they are would be wrong about one."""
@@ -80,7 +80,7 @@ def metadata(model: ModelDescription, files: Mapping[str, Mapping[str, object]])
             "counts": model.skipped_by_reason,
             "photos": [asdict(photo) for photo in model.skipped],
         },
-        "libraries": {name: installed(name) for name in LIBRARIES},
+        "libraries": {name: version_of(name) for name in LIBRARIES},
         "files": files,
     }
 
