@@ -1,4 +1,5 @@
--- The rights of a worker. docs/running.md has them as plain statements for who gives them by hand; a test compares.
+-- The rights of a worker, beside that of everybody to read which migrations are applied. docs/running.md has them as
+-- plain statements for who gives them by hand; a test compares.
 
 -- name: lock
 -- Two that change the rights of one table at the same moment fail. The number is arbitrary.
@@ -28,10 +29,7 @@ WITH rights (relation, privilege, columns) AS (
         ('"ModelMetadata"', 'UPDATE', '{IsActive,UpdatedAt}'),
         -- Old models are removed, where that is wanted; and nobody may lock the table without a right on all of it.
         ('"ModelMetadata"', 'DELETE', NULL),
-        ('"ModelActivations"', 'SELECT', NULL),
-        ('"TrainingMigrations"', 'SELECT', NULL),
-        -- What workers 0.1 read.
-        ('"WorkerMigrations"', 'SELECT', NULL)
+        ('"ModelActivations"', 'SELECT', NULL)
 ), worker_functions (function) AS (
     -- Those of triggers need no right.
     VALUES ('activate_model(text, text, text)'), ('training_job_seconds(timestamptz)')
