@@ -79,6 +79,15 @@ class State:
 
 
 @dataclass(frozen=True)
+class JobEnd:
+    """How a job ended, or why it waits for another attempt; the error is `None` where nothing went wrong."""
+
+    status: JobStatus
+    error_code: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True)
 class Rescued(Named):
     """A claim whose lease ran out, and the new status of its job. `rescued_at` is in seconds since 1970."""
 

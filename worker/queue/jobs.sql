@@ -196,6 +196,10 @@ SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker
     "CancelRequestedAt" IS NOT NULL AS cancel_requested
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
+-- name: end_of
+SELECT "Status" AS status, "ErrorCode" AS error_code, "ErrorMessage" AS error_message
+FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
+
 -- name: is_result
 -- Whether a job has completed with this model; for versions that a prune left half removed.
 SELECT EXISTS (SELECT FROM "TrainingJobs" WHERE "ResultModelVersion" = %(version)s);

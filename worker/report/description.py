@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.backbone.backbone import BackboneFacts
-from worker.backbone.weights import RANDOM
+from worker.job.job import RANDOM
 from worker.catalogue.photo_files import Product, SkippedPhoto
 from worker.evaluation.metrics import Evaluation
 from worker.evaluation.thresholds import Rejection
