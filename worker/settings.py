@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from worker.database.connection_string import secrets_of, to_conninfo
 from worker.errors import UserError
 from worker.job.job import IMAGENET, RANDOM
-from worker.version import PROGRAM
+from worker.version import VERSION
 
 
 def _with_home(path: Path) -> Path:
@@ -25,7 +25,7 @@ def _with_home(path: Path) -> Path:
 
 
 def _as_conninfo(text: str) -> str:
-    return make_conninfo(to_conninfo(text), fallback_application_name=PROGRAM)
+    return make_conninfo(to_conninfo(text), fallback_application_name=f"training-worker {VERSION}")
 
 
 def _with_file(weights: str) -> str:

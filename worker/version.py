@@ -1,8 +1,10 @@
-"""The version of this worker, as it was installed."""
+"""The worker's own version, which decides beside which schema of the database it may run."""
 
 from importlib.metadata import version
-from typing import Final
 
-VERSION: Final = version("training-worker")
-PROGRAM: Final = f"training-worker {VERSION}"
-"""How it is called in `pg_stat_activity`, unless the connection string gives another name."""
+VERSION = version("training-worker")
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """The first three numbers of a version, to compare two: (0, 2, 0) of "0.2.0"."""
+    return tuple(int(number) for number in text.split(".")[:3])

@@ -1,18 +1,22 @@
 """Brings a database up to date with a folder of `NNNN_name.sql` files, each applied once, in order."""
 
-import hashlib
-import re
-from collections.abc import Iterable, Iterator
+import random
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import InvalidSchemaName
+from psycopg.errors import InvalidSchemaName, LockNotAvailable
 
+from worker.database.apply import LOCK_SECONDS, LockedError, apply, limit_locks
+from worker.database.migration import Migration, MigrationError, read_folder
 from worker.database.sql import load_queries
 from worker.errors import UserError
+from worker.version import VERSION, numbers
 
 QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -20,52 +24,44 @@ QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _INSTALLED = Path(__file__).parents[1] / "migrations"
 MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
 
-_FILE_NAME = re.compile(r"(?!0000)[0-9]{4}_[a-z0-9_]+")
-# A migration that ends its own transaction could be left half applied.
-_TRANSACTION = re.compile(
-    r"^[ \t]*(BEGIN|COMMIT|ROLLBACK|START\s+TRANSACTION)(\s+(WORK|TRANSACTION))?\s*;",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-class MigrationError(UserError):
-    """The migrations cannot be applied to this database; the one that the message names has changed nothing."""
+# How often a lock is asked for, and the pause before it is asked for again.
+LOCK_TRIES = 10
+LOCK_PAUSE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Migration:
-    """One file; `name` is without `.sql`, `text` always has Unix line ends."""
+class _Applied:
+    """What the database says of a migration that was applied."""
 
-    name: str
-    text: str
-
-    @property
-    def number(self) -> int:
-        """The four digits that its name begins with."""
-        return int(self.name[:4])
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of `text`, to detect a change after it was applied."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    sha256: str
+    when: str
+    oldest_worker: str
 
 
 def migrate(conninfo: str, folder: Path) -> list[str]:
-    """Apply the pending migrations, each in its own transaction, and return their names.
+    """Apply the pending migrations, each in its own transaction unless it says otherwise, and return their names.
 
-    Waits while another process migrates the same database.
+    Waits while another process migrates the same database, and for a while for locks.
     Raises MigrationError, or psycopg.Error when the database cannot be used.
     """
-    migrations = _read(folder)
+    migrations = read_folder(folder)
+    done: list[str] = []
     with _connect(conninfo) as connection:
         connection.execute(QUERIES["remove_time_limits"])
-        connection.execute(QUERIES["lock"])
-        if not _has_table(connection):
-            _create_table(connection)
-        waiting = _pending(connection, migrations, folder)
-        for migration in waiting:
-            _apply(connection, migration)
-    return [migration.name for migration in waiting]
+        for attempt in range(1, LOCK_TRIES + 1):
+            try:
+                # Taken anew each time: one that waits for it may be what a statement CONCURRENTLY waits for.
+                with _alone(connection):
+                    _create_table(connection)
+                    for migration in _pending(connection, migrations, folder):
+                        apply(connection, QUERIES, migration)
+                        done.append(migration.name)
+                return done
+            except LockedError as error:
+                if attempt == LOCK_TRIES:
+                    raise MigrationError(_explain_lock(connection, error)) from error.__cause__
+            time.sleep(LOCK_PAUSE_SECONDS)
+    return done
 
 
 def pending(conninfo: str, folder: Path) -> list[str]:
@@ -73,19 +69,19 @@ def pending(conninfo: str, folder: Path) -> list[str]:
 
     Raises MigrationError, or psycopg.Error when the database cannot be used.
     """
-    migrations = _read(folder)
+    migrations = read_folder(folder)
     with _connect(conninfo) as connection:
         return [migration.name for migration in _pending(connection, migrations, folder)]
 
 
 def refuse_pending(conninfo: str) -> None:
-    """Raise UserError unless every migration of this worker is applied; raises what `pending` raises, too."""
+    """Raise UserError unless this worker may run beside the schema; raises what `pending` raises, too."""
     if missing := pending(conninfo, MIGRATIONS):
         raise UserError(f"The database lacks {', '.join(missing)}: run `worker migrate` first.")
 
 
 @contextmanager
-def _connect(conninfo: str) -> Iterator[Connection[tuple[object, ...]]]:
+def _connect(conninfo: str) -> Iterator[Connection[Any]]:
     with psycopg.connect(
         conninfo, autocommit=True, prepare_threshold=None, client_encoding="utf8"
     ) as connection:
@@ -97,69 +93,91 @@ def _connect(conninfo: str) -> Iterator[Connection[tuple[object, ...]]]:
         yield connection
 
 
-def _create_table(connection: Connection[tuple[object, ...]]) -> None:
+@contextmanager
+def _alone(connection: Connection[Any]) -> Iterator[None]:
+    """Hold the migrators' lock.
+
+    It is tried for: CREATE INDEX CONCURRENTLY waits for all statements, also for one that waits for this lock.
+    """
+    while connection.execute(QUERIES["try_lock"]).fetchone() != (True,):
+        time.sleep(random.uniform(0.1, 0.3))
     try:
-        connection.execute(QUERIES["create_table"])
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(QUERIES["unlock"])
+
+
+def _create_table(connection: Connection[Any]) -> None:
+    has_table, has_old_table = _tables(connection)
+    if has_table:
+        return
+    limit_locks(connection, QUERIES, LOCK_SECONDS)
+    try:
+        with connection.transaction():
+            connection.execute(QUERIES["take_over_table" if has_old_table else "create_table"])
+            connection.execute(QUERIES["create_view"])
+    except LockNotAvailable as error:
+        raise LockedError("The table of migrations", '"WorkerMigrations"', "nothing was changed") from error
     except InvalidSchemaName:
         raise MigrationError(
             "No schema of the connection's search_path exists: create it, or correct search_path in DATABASE_URL."
         ) from None
 
 
-def _read(folder: Path) -> list[Migration]:
-    files = sorted(folder.glob("*.sql"))
-    if not files:
-        raise MigrationError(
-            f"There are no migrations in {folder}: is it the folder of the NNNN_name.sql files?"
-        )
-    return [_read_file(file) for file in files]
+def _explain_lock(connection: Connection[Any], error: LockedError) -> str:
+    holders = connection.execute(QUERIES["holders"], {"text": error.text}).fetchall()
+    held = "".join(
+        f" Process {pid} ({who}) holds a lock, in a transaction since {since}." for pid, who, since in holders
+    )
+    return (
+        f"{error.what}: a lock was not to be had in {LOCK_TRIES} tries, and {error.left}.{held} "
+        "Run `worker migrate` again when no long transaction is open."
+    )
 
 
-def _read_file(file: Path) -> Migration:
-    if not _FILE_NAME.fullmatch(file.stem):
-        raise MigrationError(
-            f"{file} is not named as a migration: call it NNNN_name.sql, in lower case, from 0001 on."
-        )
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MigrationError(f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8.") from None
-    if found := _TRANSACTION.search(text):
-        raise MigrationError(
-            f"{file}, line {_line(text, found.start(1))}: remove “{found[1]}”; "
-            "a migration is one transaction already."
-        )
-    return Migration(file.stem, text)
+def _tables(connection: Connection[Any]) -> tuple[bool, bool]:
+    """Whether the database has today's table of applied migrations, and whether it has the one of workers 0.1."""
+    row = connection.execute(QUERIES["tables"]).fetchone()
+    assert row
+    return row[0], row[1]
 
 
-def _has_table(connection: Connection[tuple[object, ...]]) -> bool:
-    return connection.execute(QUERIES["has_table"]).fetchone() == (True,)
+def _read_applied(connection: Connection[Any]) -> dict[str, _Applied]:
+    has_table, has_old_table = _tables(connection)
+    if not has_table and not has_old_table:
+        return {}
+    rows = connection.execute(QUERIES["applied" if has_table else "applied_by_old"]).fetchall()
+    return {name: _Applied(sha256, when, oldest) for name, sha256, when, oldest in rows}
 
 
-def _pending(
-    connection: Connection[tuple[object, ...]], migrations: list[Migration], folder: Path
-) -> list[Migration]:
-    rows = connection.execute(QUERIES["applied"]).fetchall() if _has_table(connection) else []
-    applied = {str(name): (str(sha256), str(when)) for name, sha256, when in rows}
+def _pending(connection: Connection[Any], migrations: list[Migration], folder: Path) -> list[Migration]:
+    applied = _read_applied(connection)
     _check_present(applied, migrations, folder)
     _check_numbers(migrations, folder)
     for migration in migrations:
-        sha256, when = applied.get(migration.name, (migration.sha256, ""))
-        if sha256 != migration.sha256:
+        if (row := applied.get(migration.name)) and row.sha256 != migration.sha256:
             raise MigrationError(
-                f"{migration.name} was changed after it was applied on {when}; "
+                f"{migration.name} was changed after it was applied on {row.when}; "
                 f"restore {folder / migration.name}.sql or write a new migration."
             )
     return [migration for migration in migrations if migration.name not in applied]
 
 
-def _check_present(applied: Iterable[str], migrations: list[Migration], folder: Path) -> None:
+def _check_present(applied: dict[str, _Applied], migrations: list[Migration], folder: Path) -> None:
     names = {migration.name for migration in migrations}
-    if missing := [name for name in applied if name not in names]:
-        raise MigrationError(
-            f"{missing[0]} is applied to this database but is not in {folder}; "
-            "restore the file, or use the worker's version that has it."
-        )
+    last = max(migration.number for migration in migrations)
+    for name, row in applied.items():
+        if name not in names and int(name[:4]) <= last:
+            raise MigrationError(
+                f"{name} is applied to this database but is not in {folder}; "
+                "restore the file, or use the worker's version that has it."
+            )
+        if name not in names and numbers(VERSION) < numbers(row.oldest_worker):
+            raise MigrationError(
+                f"{name} is applied to this database and needs a worker of version {row.oldest_worker} or later, "
+                f"but this one is {VERSION}: use a later version."
+            )
     newest = max(applied, default="")
     for migration in migrations:
         if migration.name not in applied and migration.name < newest:
@@ -179,30 +197,3 @@ def _check_numbers(migrations: list[Migration], folder: Path) -> None:
             raise MigrationError(
                 f"{folder} has {migration.name} but no migration {expected:04}: restore it or renumber."
             )
-
-
-def _apply(connection: Connection[tuple[object, ...]], migration: Migration) -> None:
-    try:
-        with connection.transaction():
-            connection.execute(QUERIES["record"], {"name": migration.name, "sha256": migration.sha256})
-            connection.execute(migration.text.encode())
-    except psycopg.Error as error:
-        if connection.broken:
-            raise
-        raise MigrationError(_explain(migration, error)) from error
-
-
-def _explain(migration: Migration, error: psycopg.Error) -> str:
-    location = f"{migration.name}.sql"
-    if error.diag.statement_position:
-        location += f", line {_line(migration.text, int(error.diag.statement_position) - 1)}"
-    fields = {"": error.diag.message_primary or str(error), "Detail": error.diag.message_detail}
-    fields |= {"Hint": error.diag.message_hint, "Context": error.diag.context}
-    lines = [f"{label}: {text}" if label else text for label, text in fields.items() if text]
-    details = "\n  ".join(lines)
-    remedy = "nothing of it was applied: correct it and migrate again"
-    return f"{location} failed, and {remedy}. Postgres said:\n  {details}"
-
-
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1

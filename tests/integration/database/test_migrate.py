@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.support.waiting import DEADLINE, wait_until
-from worker.database.migrate import QUERIES, MigrationError, migrate, pending
+from worker.database.migrate import MigrationError, migrate, pending
 
 ROOT = Path(__file__).parents[3]
 CREATE = 'CREATE TABLE "Jobs" ("Id" int PRIMARY KEY);\n'
@@ -77,10 +77,11 @@ def test_processes_at_once_apply_each_once(empty_database: str, write: Write, pr
 
 def test_waiting_for_another_process_can_be_interrupted(empty_database: str, write: Write) -> None:
     folder = write(_0001_jobs=CREATE)
-    waiting = b"""SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    waiting = b"""SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%'"""
     with psycopg.connect(empty_database, autocommit=True) as holder:
-        holder.execute(QUERIES["lock"])
+        holder.execute("SELECT 1 FROM pg_try_advisory_lock(7203518946120733)")
+        holder.execute("SELECT 1")
         process = start(empty_database, folder)
         wait_until(
             lambda: process.poll() is not None or rows(empty_database, waiting), "a process that waits"
@@ -135,8 +136,8 @@ def test_a_checkout_with_windows_line_ends_is_the_same(empty_database: str, writ
 def test_a_missing_one_is_refused(empty_database: str, write: Write) -> None:
     folder = write(_0001_jobs=CREATE, _0002_function=FUNCTION)
     migrate(empty_database, folder)
-    (folder / "0002_function.sql").unlink()
-    with pytest.raises(MigrationError, match=r"^0002_function is applied to this database but is not in"):
+    (folder / "0001_jobs.sql").unlink()
+    with pytest.raises(MigrationError, match=r"^0001_jobs is applied to this database but is not in"):
         migrate(empty_database, folder)
 
 

@@ -1,0 +1,94 @@
+"""Applies one migration, and never makes the shop's statements wait for long."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+from worker.database.migration import Migration, MigrationError
+from worker.database.sql import Queries
+from worker.database.statements import Statement, split
+
+# While a statement waits for a table's lock, all that come to the table later wait behind it.
+LOCK_SECONDS = 2.0
+# Nothing waits behind a statement that is CONCURRENTLY. It waits for every transaction that began before it.
+CONCURRENT_LOCK_SECONDS = 60.0
+
+
+class LockedError(Exception):
+    """A lock was not to be had in time for `what`; `text` names the tables, `left` says what was changed."""
+
+    def __init__(self, what: str, text: str, left: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.text = text
+        self.left = left
+
+
+def apply(connection: Connection[Any], queries: Queries, migration: Migration) -> None:
+    """Apply a migration and record it. Raises LockedError, or MigrationError when Postgres refuses it."""
+    record = {
+        "name": migration.name,
+        "sha256": migration.sha256,
+        "oldest_worker": migration.oldest_worker,
+    }
+    if migration.is_transaction:
+        whole = Statement(migration.text, 0)
+        with _errors_explained(connection, migration, whole), connection.transaction():
+            connection.execute(queries["record"], record)
+            _execute(connection, queries, whole, LOCK_SECONDS)
+        return
+    for statement in (*_leftovers(connection, queries, migration), *split(migration.text)):
+        patient = "CONCURRENTLY" in statement.text.upper()
+        with _errors_explained(connection, migration, statement):
+            _execute(connection, queries, statement, CONCURRENT_LOCK_SECONDS if patient else LOCK_SECONDS)
+    connection.execute(queries["record"], record)
+
+
+def limit_locks(connection: Connection[Any], queries: Queries, seconds: float) -> None:
+    """Limit every wait for a lock on this connection."""
+    connection.execute(queries["limit_locks"], {"milliseconds": str(round(1000 * seconds))})
+
+
+def _execute(connection: Connection[Any], queries: Queries, statement: Statement, seconds: float) -> None:
+    limit_locks(connection, queries, seconds)
+    connection.execute(statement.text.encode())
+
+
+def _leftovers(connection: Connection[Any], queries: Queries, migration: Migration) -> Iterator[Statement]:
+    """Statements that drop the indexes which an interrupted CREATE INDEX CONCURRENTLY left invalid."""
+    for index in migration.concurrent_indexes:
+        if connection.execute(queries["is_invalid"], {"index": index}).fetchone() == (True,):
+            yield Statement(f"DROP INDEX CONCURRENTLY IF EXISTS {index}", 0)
+
+
+@contextmanager
+def _errors_explained(
+    connection: Connection[Any], migration: Migration, statement: Statement
+) -> Iterator[None]:
+    left = "nothing of it was applied"
+    if not migration.is_transaction:
+        left = "what it has done so far stays"
+    try:
+        yield
+    except (LockNotAvailable, DeadlockDetected) as error:
+        raise LockedError(f"{migration.name}.sql", statement.text, left) from error
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        raise MigrationError(_explain(migration, statement, left, error)) from error
+
+
+def _explain(migration: Migration, statement: Statement, left: str, error: psycopg.Error) -> str:
+    location = f"{migration.name}.sql"
+    if error.diag.statement_position:
+        position = statement.start + int(error.diag.statement_position) - 1
+        location += f", line {migration.line(position)}"
+    fields = {"": error.diag.message_primary or str(error), "Detail": error.diag.message_detail}
+    fields |= {"Hint": error.diag.message_hint, "Context": error.diag.context}
+    lines = [f"{label}: {text}" if label else text for label, text in fields.items() if text]
+    details = "\n  ".join(lines)
+    return f"{location} failed, and {left}: correct it and migrate again. Postgres said:\n  {details}"
