@@ -21,7 +21,18 @@ FIRST: Final = ("timestamp", "level", "event", "worker", "job_id", "attempt")
 NO_TEXT: Final = frozenset(
     (
         *FIRST,
-        *("worker_id", "version", "active", "status", "stage", "phase", "signal", "error_code", "setting", "name"),
+        *(
+            "worker_id",
+            "version",
+            "active",
+            "status",
+            "stage",
+            "phase",
+            "signal",
+            "error_code",
+            "setting",
+            "name",
+        ),
         *("storage_path", "output_path", "path", "paths", "backbone", "base_weights"),
     )
 )

@@ -31,7 +31,9 @@ def _as_conninfo(text: str) -> str:
 def _with_file(weights: str) -> str:
     if weights in (IMAGENET, RANDOM) or os.path.isfile(weights):
         return weights
-    raise ValueError(f"there is no file {weights}; give {IMAGENET}, {RANDOM}, or the path of a file with weights")
+    raise ValueError(
+        f"there is no file {weights}; give {IMAGENET}, {RANDOM}, or the path of a file with weights"
+    )
 
 
 def _read(name: str, path: str | Path, values: Mapping[str, Any]) -> str:
@@ -78,7 +80,11 @@ class DatabaseSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
-        files = {name.removesuffix("_file"): values.get(name) for name in cls.model_fields if name.endswith("_url_file")}
+        files = {
+            name.removesuffix("_file"): values.get(name)
+            for name in cls.model_fields
+            if name.endswith("_url_file")
+        }
         return values | {name: _read(name, path, values) for name, path in files.items() if path}
 
 
@@ -189,13 +195,18 @@ def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
     try:
         return kind(**no_files, **values)
     except ValidationError as error:
-        faults = [": ".join((*(str(name).upper() for name in fault["loc"][:1]), fault["msg"])) for fault in error.errors()]
+        faults = [
+            ": ".join((*(str(name).upper() for name in fault["loc"][:1]), fault["msg"]))
+            for fault in error.errors()
+        ]
         raise UserError("The settings are wrong.\n" + "\n".join(f"  {fault}" for fault in faults)) from None
 
 
 def secrets_in(settings: Settings) -> list[str]:
     """The passwords in the connection strings, for redacting."""
-    return [secret for url in (settings.database_url, settings.listen_url) if url for secret in secrets_of(url)]
+    return [
+        secret for url in (settings.database_url, settings.listen_url) if url for secret in secrets_of(url)
+    ]
 
 
 def unknown_settings(names: Iterable[str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_json(text: str, keep: str = "") -> str:
-    """Return JSON with the same characters escaped as in JSON; it means the same. `keep` is what is between its parts."""
+    """Return JSON with the same characters escaped as in JSON, which means the same; `keep` is between its parts."""
     return _escaped(text, lambda character: json.dumps(character)[1:-1], keep)
 
 

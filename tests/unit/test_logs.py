@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 import structlog
@@ -17,7 +18,7 @@ Configure = Callable[..., None]
 def configure() -> Iterator[Configure]:
     """Has logs like a worker's, to what is standard output at this moment."""
 
-    def configure(*secrets: str, log_format: str = "json") -> None:
+    def configure(*secrets: str, log_format: Literal["json", "console"] = "json") -> None:
         configure_logs(LogSettings(log_level="info", log_format=log_format), secrets)
 
     yield configure
@@ -37,7 +38,12 @@ def test_a_password_is_hidden_in_every_event(
     log.info(
         "one", reason="connection with s3cr3t failed", url="postgresql://u:other@h/d", text="PWD=third; x=1"
     )
-    log.info("one", reason="host=h passwd=fourth", url="postgres+x://u:fi@fth@h/d", text='{"DbPassword": "si\\"xth"}')
+    log.info(
+        "one",
+        reason="host=h passwd=fourth",
+        url="postgres+x://u:fi@fth@h/d",
+        text='{"DbPassword": "si\\"xth"}',
+    )
     try:
         raise ValueError("s3cr3t")
     except ValueError:
@@ -54,7 +60,12 @@ def test_names_ids_and_paths_are_not_taken_for_a_password(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("worker", "info", "2026", "1", "quick")
-    names = {"worker": "worker-1:7:ab", "job_id": "1", "version": "v1_2026", "output_path": "/srv/worker/models"}
+    names = {
+        "worker": "worker-1:7:ab",
+        "job_id": "1",
+        "version": "v1_2026",
+        "output_path": "/srv/worker/models",
+    }
     structlog.get_logger().info(Event.WORKER_STARTED, attempt=1, reason="worker 1 of 2026", **names)
     [event] = logged(capsys)
     assert names.items() <= event.items()

@@ -40,7 +40,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> str:
         (GOOD | {"DATABASE_URL": f"Host=db;Pasword={SECRET}"}, ["DATABASE_URL"]),
         (GOOD | {"DATABASE_URL": f"postgresql://worker:{SECRET}@db/shop"}, ["DATABASE_URL"]),
         (GOOD | {"DATABASE_URL": f"host=h passwd={SECRET}"}, ["DATABASE_URL"]),
-        (GOOD | {"BASE_WEIGHTS": "/nowhere/weights.h5"}, ["BASE_WEIGHTS: ", "no file /nowhere/weights.h5", "imagenet"]),
+        (
+            GOOD | {"BASE_WEIGHTS": "/nowhere/weights.h5"},
+            ["BASE_WEIGHTS: ", "no file /nowhere/weights.h5", "imagenet"],
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_name(

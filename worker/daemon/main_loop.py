@@ -34,7 +34,9 @@ from worker.settings import Settings
 # Largest number of paths in a log line; with a wrong database, every folder is an orphan.
 NAMED_ORPHANS = 20
 
-GIVEN_UP = "This worker had to stop before the job's end was written; it is done again when its lease is over."
+GIVEN_UP = (
+    "This worker had to stop before the job's end was written; it is done again when its lease is over."
+)
 
 log = structlog.get_logger()
 

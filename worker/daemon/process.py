@@ -66,12 +66,12 @@ async def train(settings: Settings, job_id: uuid.UUID) -> None:
             completed, end = await daemon.shutdown.within(_train(daemon, job_id))
         except GivenUp:
             daemon.give_up()
-            raise JobNotDone(_sentence(job_id, JobEnd(JobStatus.RUNNING, None, None))) from None
+            raise JobNotDone(_sentence(job_id, JobEnd(JobStatus.RUNNING))) from None
         except OutputIncomplete as error:
             raise UserError(f"{error} Job {job_id} was not claimed.") from None
         except OUTAGE as error:
             raise DatabaseUnusable(error) from None
-    if completed:
+    if completed or (end and end.is_coalesced):
         return
     if reason := daemon.queue.passed_over.get(job_id):
         raise UserError(f"Job {job_id} cannot be trained, because its row cannot be changed: {reason}")

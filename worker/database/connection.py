@@ -143,7 +143,7 @@ def _remembering(remember: Callable[[psycopg.Error], None]) -> type[psycopg.Asyn
 
     class Remembering(psycopg.AsyncConnection[Any]):
         @classmethod
-        async def connect(cls, conninfo: str = "", **parameters: Any) -> Self:  # type: ignore[override]
+        async def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
             try:
                 return await super().connect(conninfo, **parameters)
             except psycopg.Error as error:

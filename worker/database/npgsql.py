@@ -15,7 +15,9 @@ _GAP = re.compile(r"[\s;]*")
 _KEYWORD = re.compile(r"((?:[^=;]|==)+?)\s*=(?!=)\s*")
 _VALUE = re.compile(r""" "((?:[^"]|"")*+)" | '((?:[^']|'')*+)' | ((?!["'])[^;]*) """, re.VERBOSE)
 _END = re.compile(r"\s*(?:;|$)")
-_HOST = re.compile(r"\[(?P<v6>[^\]]+)\](?::(?P<v6_port>[0-9]+))?|(?P<name>[^\s:\[\]=]+)(?::(?P<port>[0-9]+))?")
+_HOST = re.compile(
+    r"\[(?P<v6>[^\]]+)\](?::(?P<v6_port>[0-9]+))?|(?P<name>[^\s:\[\]=]+)(?::(?P<port>[0-9]+))?"
+)
 _PASSWORD_LIKE = re.compile(r"pass|pwd|psw", re.IGNORECASE)
 # What may be another keyword, known or not, with a password after it.
 _SWALLOWED = re.compile(r"=|\s\w*(?:pass|pwd|psw)", re.IGNORECASE)

@@ -80,11 +80,15 @@ class State:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How a job ended, or why it waits for another attempt; the error is `None` where nothing went wrong."""
+    """How a job ended, or why it waits for another attempt; the error is `None` where nothing went wrong.
+
+    `is_coalesced`: it was completed together with another job.
+    """
 
     status: JobStatus
-    error_code: str | None
-    error_message: str | None
+    error_code: str | None = None
+    error_message: str | None = None
+    is_coalesced: bool | None = None
 
 
 @dataclass(frozen=True)

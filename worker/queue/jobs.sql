@@ -197,7 +197,8 @@ SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
 -- name: end_of
-SELECT "Status" AS status, "ErrorCode" AS error_code, "ErrorMessage" AS error_message
+SELECT "Status" AS status, "ErrorCode" AS error_code, "ErrorMessage" AS error_message,
+    "Result" ? 'coalesced_into' AS is_coalesced
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
 -- name: is_result

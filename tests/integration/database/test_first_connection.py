@@ -1,4 +1,4 @@
-"""A server that refuses a user, password or database ends the start with the reason, in any language of the server's."""
+"""A server that refuses a user, password or database ends the start with the reason, in any language."""
 
 import secrets
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def role(postgres_server: PostgresServer) -> Iterator[str]:
 
 def execute(server: PostgresServer, statement: str, name: str) -> None:
     with psycopg.connect(server.url(), autocommit=True) as session:
-        session.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+        session.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 def as_role(server: PostgresServer, role: str, **others: str) -> str:
@@ -77,11 +77,12 @@ async def test_a_password_that_changes_later_is_an_outage_with_its_cause(
     name = str(conninfo_to_dict(postgres_server.url())["dbname"])
     async with Database(as_role(postgres_server, role, dbname=name)) as database:
         await database.meet()
-        async with database.transaction() as session:
-            pid = session.info.backend_pid
+        async with database.transaction():
+            pass
         execute(postgres_server, "ALTER ROLE {} PASSWORD 'another'", role)
         with psycopg.connect(postgres_server.url(), autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+            query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s"
+            other.execute(query, (role,))
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             async with database.transaction():
                 pass

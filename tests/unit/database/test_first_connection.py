@@ -14,7 +14,7 @@ from worker.database.sqlstate import refusals
 async def test_a_host_that_does_not_resolve_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The name server of a machine without a network may not answer at all.
     monkeypatch.setattr(first_connection, "PATIENCE_SECONDS", 0.0)
-    with pytest.raises(DatabaseUnusable, match="the database cannot be used: .*(resolve|idna)"):
+    with pytest.raises(DatabaseUnusable, match=r"the database cannot be used: .*(resolve|idna)"):
         await FirstConnection(f"host={host} connect_timeout=5", 5).open()
 
 
