@@ -52,9 +52,17 @@ class Shop:
             return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
 
     def worker(
-        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
+        self,
+        *arguments: str,
+        module: str = "worker",
+        log_file: str = "",
+        errors: int = subprocess.STDOUT,
+        **settings: str,
     ) -> "subprocess.Popen[str]":
-        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one."""
+        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one.
+
+        `errors` says where its standard error goes: into the log unless set.
+        """
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
@@ -66,7 +74,7 @@ class Shop:
                 [sys.executable, "-m", module, *arguments],
                 env=os.environ | environment | self.environment | settings,
                 stdout=log if log_file else subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 text=True,
                 cwd=ROOT,
             )

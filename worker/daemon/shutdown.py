@@ -51,6 +51,8 @@ class Shutdown:
             await asyncio.wait((working, over), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return working.result()
+            # Nobody is to hear of what is cancelled now, and that it found its connections closed.
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
             raise GivenUp
         finally:
             over.cancel()
