@@ -13,7 +13,7 @@ from tests.support.waiting import DEADLINE
 
 def train(shop: Shop, job_id: UUID, **settings: str) -> "subprocess.Popen[str]":
     arguments = ("train", "--job-id", str(job_id))
-    return shop.worker(*arguments, module="tests.faults.worker", errors=subprocess.PIPE, **settings)
+    return shop.with_errors.worker(*arguments, module="tests.faults.worker", **settings)
 
 
 def assert_ended(process: "subprocess.Popen[str]", status: int, *says: str) -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def events(log: str) -> list[dict[str, Any]]:
 
 def run(shop: Shop, *arguments: str, status: int = 0, **settings: str) -> list[dict[str, Any]]:
     """Run the worker to its end and give its log; where it fails, standard error has one sentence."""
-    process = shop.worker(*(arguments or ("run", "--until-idle")), errors=subprocess.PIPE, **settings)
+    process = shop.with_errors.worker(*(arguments or ("run", "--until-idle")), **settings)
     log, errors = process.communicate(timeout=2 * DEADLINE)
     assert process.returncode == status, log + errors
     assert [line[:8] for line in errors.splitlines()] == (["worker: "] if status else [])

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
@@ -25,6 +25,7 @@ class Shop:
     """The database and folders that backend and worker share.
 
     `environment` adds to the worker's settings; `code` is the folder with its sources, where they are not today's.
+    `errors` says where its standard error goes, which is into its log.
     """
 
     database: str
@@ -32,6 +33,12 @@ class Shop:
     models: Path
     environment: dict[str, str] = field(default_factory=dict)
     code: Path = ROOT
+    errors: int = subprocess.STDOUT
+
+    @property
+    def with_errors(self) -> "Shop":
+        """The same shop, whose workers' standard error is a pipe of its own."""
+        return replace(self, errors=subprocess.PIPE)
 
     def connect(self) -> Rows:
         return psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
@@ -56,17 +63,9 @@ class Shop:
             return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
 
     def worker(
-        self,
-        *arguments: str,
-        module: str = "worker",
-        log_file: str = "",
-        errors: int = subprocess.STDOUT,
-        **settings: str,
+        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
     ) -> "subprocess.Popen[str]":
-        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one.
-
-        `errors` says where its standard error goes: into the log unless set.
-        """
+        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one."""
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
@@ -78,7 +77,7 @@ class Shop:
                 [sys.executable, "-m", module, *arguments],
                 env=os.environ | environment | self.environment | settings,
                 stdout=log if log_file else subprocess.PIPE,
-                stderr=errors,
+                stderr=self.errors,
                 text=True,
                 cwd=self.code,
             )

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,9 +28,7 @@ def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None
 
 def test_a_password_that_is_wrong_ends_the_start_with_the_sentence_of_migrate(shop: Shop) -> None:
     wrong = make_conninfo(shop.database, password="hunter2")
-    ended = [
-        shop.worker(command, DATABASE_URL=wrong, errors=subprocess.PIPE) for command in ("run", "migrate")
-    ]
+    ended = [shop.with_errors.worker(command, DATABASE_URL=wrong) for command in ("run", "migrate")]
     (log, error), (_, sentence) = (process.communicate(timeout=DEADLINE) for process in ended)
     assert [process.returncode for process in ended] == [1, 1]
     assert error == sentence
