@@ -153,4 +153,6 @@ class JobError(Exception):
 
 
 class UserError(Exception):
-    """Wrong arguments or configuration of the worker; shown without a stack trace."""
+    """Wrong arguments or configuration of the worker; shown without a stack trace. `status` is the exit status."""
+
+    status = 1

@@ -8,6 +8,7 @@ class Event(StrEnum):
 
     WORKER_STARTED = "worker_started"
     SETTINGS_UNKNOWN = "settings_unknown"
+    SETTING_UNUSABLE = "setting_unusable"
     WORKER_STOPPING = "worker_stopping"
     WORKER_STOPPED = "worker_stopped"
     DATABASE_LOST = "database_lost"

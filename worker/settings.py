@@ -1,17 +1,21 @@
 """Settings, from the environment only. A test compares docs/settings.md with these classes."""
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from psycopg.conninfo import make_conninfo
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker.database.connection_string import to_conninfo
+from worker.database.connection_string import secrets_of, to_conninfo
 from worker.errors import UserError
+from worker.job.job import IMAGENET, RANDOM
 from worker.job.photo_path import DEFAULT_TEMPLATE, check_template
+from worker.version import VERSION
 
 
 def _with_home(path: Path) -> Path:
@@ -19,6 +23,34 @@ def _with_home(path: Path) -> Path:
         return path.expanduser().absolute()
     except RuntimeError:
         raise ValueError("there is no home folder for ~; give a folder that can be written") from None
+
+
+def _as_conninfo(text: str) -> str:
+    return make_conninfo(to_conninfo(text), fallback_application_name=f"training-worker {VERSION}")
+
+
+def _with_file(weights: str) -> str:
+    if weights in (IMAGENET, RANDOM) or os.path.isfile(weights):
+        return weights
+    raise ValueError(
+        f"there is no file {weights}; give {IMAGENET}, {RANDOM}, or the path of a file with weights"
+    )
+
+
+def _read(name: str, path: str | Path, values: Mapping[str, Any]) -> str:
+    """The text of a file that a setting's value is in, without the line end that editors put there."""
+    setting = f"{name.upper()}_FILE"
+    if values.get(name):
+        raise ValueError(f"{name.upper()} and {setting} are both set: unset one of them")
+    try:
+        text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{setting}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{setting}: {path} holds no text in UTF-8") from None
+    if not text.strip():
+        raise ValueError(f"{setting}: {path} is empty")
+    return text
 
 
 class LogSettings(BaseSettings):
@@ -39,9 +71,22 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
-    database_url: Annotated[str, AfterValidator(to_conninfo)] = Field(
+    database_url: Annotated[str, AfterValidator(_as_conninfo)] = Field(
         description="Postgres: a URL, libpq keywords, or an Npgsql connection string"
     )
+    database_url_file: Path | None = Field(
+        None, description="a file with the value of `DATABASE_URL`, in its place: for secrets"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        files = {
+            name.removesuffix("_file"): values.get(name)
+            for name in cls.model_fields
+            if name.endswith("_url_file")
+        }
+        return values | {name: _read(name, path, values) for name, path in files.items() if path}
 
 
 class ModelSettings(DatabaseSettings):
@@ -82,8 +127,8 @@ class Settings(ModelSettings, HealthSettings):
         "weights can be had, else `efficientnet_lite0`, whose weights are installed with the worker; "
         "`efficientnet_lite2` needs the extra `lite2`",
     )
-    base_weights: str = Field(
-        "imagenet",
+    base_weights: Annotated[str, AfterValidator(_with_file)] = Field(
+        IMAGENET,
         description="`imagenet` (installed with the worker, in Keras's cache, or downloaded), the path of a file, or "
         "`random`, which recognises nothing and is for tests",
     )
@@ -124,8 +169,11 @@ class Settings(ModelSettings, HealthSettings):
         ge=256,
         description="what a training's processes may hold in memory together; unlimited unless set",
     )
-    listen_url: Annotated[str, AfterValidator(to_conninfo)] | None = Field(
+    listen_url: Annotated[str, AfterValidator(_as_conninfo)] | None = Field(
         None, description="where to LISTEN for new jobs when `DATABASE_URL` is a pooler that cannot"
+    )
+    listen_url_file: Path | None = Field(
+        None, description="a file with the value of `LISTEN_URL`, in its place: for secrets"
     )
     poll_seconds: float = Field(
         5, ge=0.1, le=3600, description="seconds between looks for a job, besides notifications"
@@ -157,11 +205,24 @@ def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
 
     Raises UserError with the name of each wrong value and what is allowed.
     """
+    values = {name: value for name, value in given.items() if value is not None}
+    # A file in the environment does not stand beside a value on the command line.
+    no_files = {f"{name}_file": None for name in values if f"{name}_file" in kind.model_fields}
     try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
+        return kind(**no_files, **values)
     except ValidationError as error:
-        faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        faults = [
+            ": ".join((*(str(name).upper() for name in fault["loc"][:1]), fault["msg"]))
+            for fault in error.errors()
+        ]
         raise UserError("The settings are wrong.\n" + "\n".join(f"  {fault}" for fault in faults)) from None
+
+
+def secrets_in(settings: Settings) -> list[str]:
+    """The passwords in the connection strings, for redacting."""
+    return [
+        secret for url in (settings.database_url, settings.listen_url) if url for secret in secrets_of(url)
+    ]
 
 
 def unknown_settings(names: Iterable[str]) -> dict[str, str]:

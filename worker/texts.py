@@ -1,8 +1,12 @@
-"""Makes a text fit to be stored and shown: of bounded length, in characters that the database holds."""
+"""Makes a text fit to be stored and shown: of bounded length, in characters that the database holds and a terminal
+shows."""
 
 import codecs
+import json
 import math
 import re
+import unicodedata
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -26,6 +30,26 @@ def clean(text: str, longest: int = LONGEST, encoding: str = "utf-8") -> str:
         return known
     mark = "…" if encoding == "utf-8" else "..."
     return known[: longest - len(mark)] + mark
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return `text` with each character escaped as in Python (`\\x1b`) that would steer a terminal, or turn around or
+    hide what it shows: control and format characters, line ends too, but not those of `keep`."""
+    return _escaped(text, lambda character: character.encode("unicode_escape").decode(), keep)
+
+
+def printable_json(text: str, keep: str = "") -> str:
+    """Return JSON with the same characters escaped as in JSON, which means the same; `keep` is between its parts."""
+    return _escaped(text, lambda character: json.dumps(character)[1:-1], keep)
+
+
+def _escaped(text: str, escape: Callable[[str], str], keep: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep or unicodedata.category(each) == "Zs" else escape(each)
+        for each in text
+    )
 
 
 def clean_json(value: Any, encoding: str = "utf-8") -> Any:

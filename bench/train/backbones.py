@@ -7,7 +7,7 @@ from bench.train.photos import WrongInput
 from worker.backbone.backbone import Backbone
 from worker.backbone.cache import cached_backbone
 from worker.backbone.choose import choose_backbone
-from worker.backbone.weights import IMAGENET
+from worker.job.job import IMAGENET
 
 MOBILENET_V2, EFFICIENTNET_LITE0 = "mobilenet_v2", "efficientnet_lite0"
 BACKBONES = (MOBILENET_V2, EFFICIENTNET_LITE0)

@@ -174,6 +174,7 @@ def test_a_worker_that_was_refused_listens_again(shop: Shop, proxy: Proxy, worke
     worker.saw(Event.LISTENING)
     proxy.refuse()
     worker.saw(Event.LISTEN_LOST)
+    worker.saw(Event.DATABASE_LOST)
     meanwhile = shop.insert_job()
     proxy.resume()
     assert_done_once_by_one_child(shop, meanwhile, worker)

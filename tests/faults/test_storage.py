@@ -43,14 +43,15 @@ def test_a_full_disk_fails_the_job_and_leaves_the_active_model_alone(shop: Shop,
 
 
 @AS_ROOT
-def test_a_read_only_output_is_tried_again_and_then_fails(shop: Shop) -> None:
+def test_a_read_only_output_is_said_at_the_start_and_waited_for(shop: Shop, workers: Workers) -> None:
     job_id = shop.insert_job()
     with mounted(shop.models, "size=1m,ro"):
-        events = run(shop)
-    job = shop.job(job_id)
-    assert (job["Status"], job["ErrorCode"], job["AttemptCount"]) == ("Failed", "storage_unavailable", 3)
-    assert str(shop.models) in job["ErrorMessage"]
-    assert events.count(Event.JOB_RETRIED) == 2
+        worker = workers.start()
+        said = worker.saw(Event.OUTPUT_INCOMPLETE)
+        assert f"OUTPUT_PATH {shop.models} cannot be used: it cannot be written" in said["reason"]
+        assert shop.job(job_id)["Status"] == "Pending"
+    worker.saw(Event.OUTPUT_COMPLETE)
+    assert status(shop, job_id, "Completed", "Failed")["AttemptCount"] == 1
 
 
 def test_storage_that_is_unmounted_in_mid_job_is_waited_for(shop: Shop, workers: Workers) -> None:

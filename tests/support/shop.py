@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
@@ -25,6 +25,7 @@ class Shop:
     """The database and folders that backend and worker share.
 
     `environment` adds to the worker's settings; `code` is the folder with its sources, where they are not today's.
+    `errors` says where its standard error goes, which is into its log.
     """
 
     database: str
@@ -32,6 +33,12 @@ class Shop:
     models: Path
     environment: dict[str, str] = field(default_factory=dict)
     code: Path = ROOT
+    errors: int = subprocess.STDOUT
+
+    @property
+    def with_errors(self) -> "Shop":
+        """The same shop, whose workers' standard error is a pipe of its own."""
+        return replace(self, errors=subprocess.PIPE)
 
     def connect(self) -> Rows:
         return psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
@@ -70,7 +77,7 @@ class Shop:
                 [sys.executable, "-m", module, *arguments],
                 env=os.environ | environment | self.environment | settings,
                 stdout=log if log_file else subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=self.errors,
                 text=True,
                 cwd=self.code,
             )

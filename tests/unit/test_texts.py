@@ -1,10 +1,11 @@
 """A text that is stored has a bounded length, and only characters that the database holds."""
 
+import json
 import math
 
 import pytest
 
-from worker.texts import clean, clean_json, python_encoding
+from worker.texts import clean, clean_json, printable, printable_json, python_encoding
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,25 @@ def test_json_is_cleaned_inside() -> None:
 )
 def test_an_encoding_that_python_lacks_is_taken_for_ascii(postgres: str | None, python: str) -> None:
     assert python_encoding(postgres) == python
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Käse für 3\u00a0€ 👩🏽", "Käse für 3\u00a0€ 👩🏽"),
+        ("a\x1b[31mb\a\x9bc\x7f", r"a\x1b[31mb\x07\x9bc\x7f"),
+        ("one\ntwo\r\u2028\x85", r"one\ntwo\r\u2028\x85"),
+        ("a\u202ebc\u2066\u200b\ufeff\U000e0041", r"a\u202ebc\u2066\u200b\ufeff\U000e0041"),
+        ("\udcff", r"\udcff"),
+    ],
+)
+def test_what_steers_a_terminal_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+    line = json.dumps(text, ensure_ascii=False)
+    assert json.loads(printable_json(line)) == text
+    assert printable_json(line).isprintable() or "\u00a0" in line
+
+
+def test_lines_may_be_kept() -> None:
+    assert printable("one\ntwo\r", keep="\n") == "one\ntwo\\r"

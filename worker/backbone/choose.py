@@ -8,8 +8,6 @@ from worker.backbone.architecture import Architecture
 from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.download import download, has_failed_before, note_failure
 from worker.backbone.weights import (
-    IMAGENET,
-    RANDOM,
     WeightsFile,
     architecture_of,
     how_to_supply,
@@ -18,6 +16,7 @@ from worker.backbone.weights import (
     random_weights,
 )
 from worker.errors import ErrorCode, JobError
+from worker.job.job import IMAGENET, RANDOM
 
 AUTO: Final = "auto"
 

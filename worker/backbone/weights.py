@@ -10,10 +10,7 @@ from typing import Final
 from worker.backbone.architecture import Architecture
 from worker.backbone.architectures import ARCHITECTURES
 from worker.errors import ErrorCode, JobError
-
-IMAGENET: Final = "imagenet"
-RANDOM: Final = "random"
-"""The values of BASE_WEIGHTS that are no path."""
+from worker.job.job import RANDOM
 
 KINDS: Final = {b"\x89HDF": ".h5", b"\x80": ".pth"}
 """The first bytes of files with weights, and how the names of such files end."""

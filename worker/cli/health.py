@@ -10,5 +10,6 @@ def health() -> None:
     path = load_settings(HealthSettings).health_file
     if not is_alive(path):
         raise UserError(
-            f"No worker has touched {path} within the last minute: none runs, or it cannot claim jobs, as its log says."
+            f"No worker has touched {path} within the last minute: none runs, or it cannot claim jobs, as its log says "
+            "(database_lost, output_incomplete, setting_unusable)."
         )

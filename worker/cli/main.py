@@ -1,6 +1,7 @@
 """The command line: its commands, and the output of errors."""
 
 import sys
+from typing import NoReturn
 
 import psycopg
 import typer
@@ -12,7 +13,9 @@ from worker.cli.migrate import migrate
 from worker.cli.run import run
 from worker.cli.train import train
 from worker.cli.version import options
+from worker.database.first_connection import DatabaseUnusable
 from worker.errors import UserError
+from worker.logs import shown
 
 app = typer.Typer(
     help="Trains a browser model from a shop's product photos. Settings come from the environment.",
@@ -32,6 +35,11 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        sys.exit(f"worker: {error}")
+        _end(error)
     except (psycopg.OperationalError, InsufficientPrivilege) as error:
-        sys.exit(f"worker: the database cannot be used: {str(error).strip()}")
+        _end(DatabaseUnusable(error))
+
+
+def _end(error: UserError) -> NoReturn:
+    typer.echo(shown(f"worker: {error}"), err=True)
+    sys.exit(error.status)

@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 from worker.registry.activations import Activation
 from worker.registry.models import Registered, accuracy_of
+from worker.texts import printable, printable_json
 
 HEADINGS = ("version", "active", "trained (UTC)", "top-1", "photos", "products", "path")
 
 
 def as_json(value: object) -> str:
     """JSON for programs."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return printable_json(json.dumps(value, ensure_ascii=False, indent=2), keep="\n")
 
 
 def described(model: Registered) -> dict[str, object]:
@@ -67,6 +68,7 @@ def _cells(model: Registered) -> tuple[str, ...]:
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     """Columns as wide as their widest cell, two spaces apart."""
+    rows = [tuple(printable(cell, keep="\n") for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = (zip(row, widths, strict=True) for row in rows)
     return "\n".join("  ".join(cell.ljust(width) for cell, width in row).rstrip() for row in padded)

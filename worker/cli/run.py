@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from worker.daemon import main_loop
-from worker.database.connection_string import secrets_of
+from worker.daemon import process
 from worker.logs import configure_logs
-from worker.settings import LogSettings, Settings, load_settings
+from worker.settings import LogSettings, Settings, load_settings, secrets_in
 
 
 def run(
@@ -16,5 +15,5 @@ def run(
 ) -> None:
     """Work on jobs as they are inserted, until SIGTERM."""
     settings = load_settings(Settings)
-    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
-    asyncio.run(main_loop.run(settings, until_idle=until_idle))
+    configure_logs(load_settings(LogSettings), secrets_in(settings))
+    asyncio.run(process.run(settings, until_idle=until_idle))

@@ -7,10 +7,9 @@ from uuid import UUID
 
 import typer
 
-from worker.daemon import main_loop
-from worker.database.connection_string import secrets_of
+from worker.daemon import process
 from worker.logs import configure_logs
-from worker.settings import LogSettings, Settings, load_settings
+from worker.settings import LogSettings, Settings, load_settings, secrets_in
 
 
 def train(
@@ -22,10 +21,13 @@ def train(
     storage_path: Annotated[Path | None, typer.Option(help="Default: STORAGE_PATH.")] = None,
     output_path: Annotated[Path | None, typer.Option(help="Default: OUTPUT_PATH.")] = None,
 ) -> None:
-    """Work on one given job in the foreground; exit 0 when it completed."""
+    """Work on one given job in the foreground.
+
+    Exits 0 when it completed; 3 when it was put back or left, and can be run again; 1 when it failed, was cancelled, or
+    was not begun; 2 for wrong arguments. Standard error then has one sentence that says why.
+    """
     settings = load_settings(
         Settings, database_url=connection_string, storage_path=storage_path, output_path=output_path
     )
-    configure_logs(load_settings(LogSettings), secrets_of(settings.database_url))
-    if not asyncio.run(main_loop.train(settings, job_id)):
-        raise typer.Exit(1)
+    configure_logs(load_settings(LogSettings), secrets_in(settings))
+    asyncio.run(process.train(settings, job_id))

@@ -1,22 +1,21 @@
-"""The daemon of `worker run` and `worker train`: claims jobs and runs them, one at a time."""
+"""The daemon: claims jobs and runs them, one at a time."""
 
 import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 from worker.daemon.attempt import Attempt
 from worker.daemon.child_process import Children
-from worker.daemon.health import keep_touching
+from worker.daemon.health import LOST_SECONDS
 from worker.daemon.leftovers import Leftovers, log_removed
 from worker.daemon.output import Output
 from worker.daemon.retention import Retention
 from worker.daemon.shutdown import Shutdown
-from worker.database.connection import OUTAGE, Database
+from worker.database.connection import OUTAGE, Database, with_limits
 from worker.database.migrate import refuse_pending
 from worker.errors import UserError
 from worker.events import Event
@@ -29,7 +28,11 @@ from worker.queue.search import PassedOver, Search
 from worker.queue.wakeup import Wakeup
 from worker.registry.live import OutputIncomplete
 from worker.registry.orphans import remove_staged
-from worker.settings import Settings, unknown_settings
+from worker.settings import Settings
+
+GIVEN_UP = (
+    "This worker had to stop before the job's end was written; it is done again when its lease is over."
+)
 
 log = structlog.get_logger()
 
@@ -37,7 +40,8 @@ log = structlog.get_logger()
 class Daemon:
     """A worker process; `work` is its main loop."""
 
-    def __init__(self, settings: Settings, database: Database, children: Children) -> None:
+    def __init__(self, settings: Settings, database: Database, children: Children, status: int = 0) -> None:
+        """`status` is the exit status of a process that must be ended by force."""
         self.settings = settings
         self.database = database
         self.children = children
@@ -47,21 +51,29 @@ class Daemon:
         self.search = Search(database, self.queue)
         self.rest = Rest(settings.poll_seconds)
         self.wakeup = Wakeup(settings.listen_url or settings.database_url)
-        self.shutdown = Shutdown()
+        self.shutdown = Shutdown(settings.shutdown_grace, status)
         self.leftovers = Leftovers(self.models, database, self.shutdown)
         self.retention = Retention(settings, database)
         self._has_begun = False
+        self._job_log: Any = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this worker has begun and can claim jobs; an outage of Postgres counts when it goes on."""
+        return self._has_begun and not self.output.fault and self.database.outage.seconds < LOST_SECONDS
 
     async def begin(self) -> None:
         """Raise OutputIncomplete where the active model is not whole; lost jobs are rescued all the same.
 
-        On the first call also: raise UserError unless every migration is applied, and remove orphans.
+        On the first call also: raise UserError where the database cannot be used or lacks a migration, and remove
+        orphans.
         """
         if not self._has_begun:
+            await self.database.meet()
             # Logs an outage of Postgres, which the connection of `refuse_pending` would not.
             async with self.database.transaction():
                 pass
-            await asyncio.to_thread(refuse_pending, self.settings.database_url)
+            await asyncio.to_thread(refuse_pending, with_limits(self.settings.database_url))
         try:
             await self.output.require(self.database)
         except OutputIncomplete:
@@ -117,15 +129,23 @@ class Daemon:
         if claim is None:
             self.rest.found_nothing(found.seconds)
             return None
-        job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
-        job_log.info(Event.JOB_CLAIMED, waited_seconds=round(float(claim.waited_seconds), 3))
+        self._job_log = job_log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
+        waited = round(float(claim.waited_seconds), 3)
+        job_log.info(Event.JOB_CLAIMED, waited_seconds=waited, options=claim.options)
         lease = Lease(self.database, self.queue, claim, found.asked)
         attempt = Attempt(self.settings, self.database, self.queue, lease, self.children, job_log)
         try:
-            return await attempt.run(self.shutdown)
+            completed = await attempt.run(self.shutdown)
         except PassedOver as error:
             self.search.pass_over(claim.job_id, error)
-            return False
+            completed = False
+        self._job_log = None
+        return completed
+
+    def give_up(self) -> None:
+        """Log that the job, where there is one, is left to its lease: this process must end."""
+        if self._job_log:
+            self._job_log.warning(Event.LEASE_LOST, reason=GIVEN_UP)
 
     def _log_rescued(self, lost: Rescued) -> None:
         log.warning(
@@ -143,79 +163,6 @@ class Daemon:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-
-
-async def run(settings: Settings, *, until_idle: bool) -> None:
-    """`worker run`: returns after a signal, or with `until_idle` when no job is due. Raises UserError."""
-    async with _daemon(settings) as daemon:
-        try:
-            async with asyncio.TaskGroup() as group:
-                background = (
-                    group.create_task(daemon.wakeup.listen()),
-                    group.create_task(keep_touching(settings.health_file, lambda: not daemon.output.fault)),
-                )
-                await daemon.work(until_idle=until_idle)
-                for task in background:
-                    task.cancel()
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-
-
-async def train(settings: Settings, job_id: uuid.UUID) -> bool:
-    """`worker train`: run the given pending job; return whether it completed, also with another job meanwhile.
-
-    Raises UserError.
-    """
-    async with _daemon(settings) as daemon:
-        try:
-            await daemon.begin()
-            completed = await daemon.work_on_one(job_id)
-            if completed is not None:
-                return completed
-            async with daemon.database.transaction() as connection:
-                state = await daemon.queue.look(connection, job_id)
-        except OutputIncomplete as error:
-            raise UserError(f"{error} Job {job_id} was not claimed.") from None
-        except OUTAGE as error:
-            raise UserError(f"The database cannot be reached: {str(error).strip()}") from None
-    if reason := daemon.queue.passed_over.get(job_id):
-        raise UserError(f"Job {job_id} cannot be trained, because its row cannot be changed: {reason}")
-    if state is None:
-        raise UserError(f'There is no job {job_id} in "TrainingJobs".')
-    if state.coalesced_into:
-        return True
-    raise UserError(f"Job {job_id} is {state.status}; only a Pending job can be trained.")
-
-
-@asynccontextmanager
-async def _daemon(settings: Settings) -> AsyncIterator[Daemon]:
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "BACKBONE": settings.backbone,
-        "BASE_WEIGHTS": settings.base_weights,
-        "CACHE_PATH": str(settings.cache_path),
-        "OUTPUT_PATH": str(settings.output_path.absolute()),
-    }
-    children = Children(environment, settings.warm_standby, log)
-    async with Database(settings.database_url) as database:
-        daemon = Daemon(settings, database, children)
-        structlog.contextvars.bind_contextvars(worker=daemon.queue.worker_id)
-        daemon.shutdown.on_signals()
-        log.info(
-            Event.WORKER_STARTED,
-            storage_path=str(settings.storage_path),
-            output_path=str(settings.output_path),
-            backbone=settings.backbone,
-            base_weights=settings.base_weights,
-            lease_seconds=settings.lease_seconds,
-        )
-        if unknown := unknown_settings(os.environ):
-            log.warning(Event.SETTINGS_UNKNOWN, did_you_mean=unknown)
-        try:
-            async with children:
-                yield daemon
-        finally:
-            log.info(Event.WORKER_STOPPED)
 
 
 def new_worker_id() -> str:

@@ -1,4 +1,4 @@
-"""The daemon's connections: short transactions, and one log line when Postgres is lost and one when it is back."""
+"""The daemon's connections: short transactions, which tell a lost server from a wrong statement."""
 
 import asyncio
 import logging
@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
-import structlog
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import (
     DeadlockDetected,
     IdleInTransactionSessionTimeout,
@@ -17,10 +17,11 @@ from psycopg.errors import (
     ProgramLimitExceeded,
     ReadOnlySqlTransaction,
 )
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from worker.database.first_connection import FirstConnection, cause_of
+from worker.database.outage import Outage
 from worker.database.sql import load_queries
-from worker.events import Event
 
 # The errors that mean a lost server or connection, not a wrong statement.
 OUTAGE = (
@@ -54,22 +55,31 @@ LIMITS = {"milliseconds": str(1000 * TRANSACTION_SECONDS)}
 Transaction = Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]]
 """Begins a short transaction on some connection, which commits at its end."""
 
-log = structlog.get_logger()
-
 
 def is_outage(error: BaseException) -> bool:
     """Whether an error means a lost server or connection; a row that is too large for an index does not."""
     return isinstance(error, OUTAGE) and not isinstance(error, ProgramLimitExceeded)
 
 
+def with_limits(conninfo: str) -> str:
+    """A connection string with `PARAMETERS`."""
+    return make_conninfo(conninfo, **PARAMETERS)
+
+
 class Database:
-    """Transactions on a small pool; an async context manager."""
+    """Transactions on a small pool; an async context manager. `met` is set once the server has answered."""
 
     def __init__(self, conninfo: str) -> None:
+        self.outage = Outage()
+        self.met = asyncio.Event()
+        self._first = FirstConnection(with_limits(conninfo), CONNECT_SECONDS)
+        # Why the pool has no connection, which its own error does not say.
+        self._refused: psycopg.Error | None = None
         # Our events already report what psycopg's own loggers would log.
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         self._pool = AsyncConnectionPool(
             conninfo,
+            connection_class=_remembering(self._remember),
             min_size=1,
             max_size=2,
             open=False,
@@ -80,14 +90,25 @@ class Database:
             # Statements are not prepared: a pooler in transaction mode would mix them up.
             kwargs=PARAMETERS | {"prepare_threshold": None},
         )
-        self._lost = False
 
     async def __aenter__(self) -> "Database":
-        await self._pool.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close(timeout=1)
+
+    async def meet(self) -> None:
+        """Connect for the first time; does nothing after that.
+
+        Raises DatabaseUnusable where waiting would not help, one of `OUTAGE` where it would.
+        """
+        if not self.met.is_set():
+            try:
+                await self._first.open()
+            except OUTAGE as error:
+                self.outage.goes_on(cause_of(error))
+                raise
+            self.met.set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -96,6 +117,7 @@ class Database:
         Raises one of `OUTAGE` when Postgres is lost, of `LOCKED` when another session is in the way, another
         psycopg.Error for a statement that Postgres refuses.
         """
+        await self._pool.open()
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._pool.connection() as connection:
                 try:
@@ -115,17 +137,33 @@ class Database:
             raise psycopg.DataError(str(error).strip()) from error
         except LOCKED:
             raise
+        except PoolTimeout as error:
+            cause = cause_of(self._refused or error)
+            self.outage.goes_on(cause)
+            raise psycopg.OperationalError(cause) from None
         except OUTAGE as error:
-            self._log_lost(error)
+            self.outage.goes_on(cause_of(error))
             raise
-        if self._lost:
-            self._lost = False
-            log.info(Event.DATABASE_BACK)
+        self._refused = None
+        self.outage.is_over()
 
-    def _log_lost(self, error: Exception) -> None:
-        if not self._lost:
-            self._lost = True
-            log.warning(Event.DATABASE_LOST, reason=str(error).strip() or type(error).__name__)
+    def _remember(self, error: psycopg.Error) -> None:
+        self._refused = error
+
+
+def _remembering(remember: Callable[[psycopg.Error], None]) -> type[psycopg.AsyncConnection[Any]]:
+    """Connections that tell why they could not be made."""
+
+    class Remembering(psycopg.AsyncConnection[Any]):
+        @classmethod
+        async def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+            try:
+                return await super().connect(conninfo, **parameters)
+            except psycopg.Error as error:
+                remember(error)
+                raise
+
+    return Remembering
 
 
 async def database_time(connection: psycopg.AsyncConnection[Any]) -> datetime:

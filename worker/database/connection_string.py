@@ -1,5 +1,6 @@
 """Converts a connection string in any of the backend's formats (URL, libpq, Npgsql) to libpq's."""
 
+import json
 import re
 from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
@@ -21,7 +22,9 @@ _URL = re.compile(r"(postgres|postgresql)://", re.IGNORECASE)
 _OTHER_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:_-]*://")
 _FIRST_KEYWORD = re.compile(r"\s*(\w+)\s*=")
 _LIBPQ_ENTRY = re.compile(r"(\w+)\s*=\s*(?:'(?:[^'\\]|\\.)*+'|((?:[^\s\\]|\\.)*+))", re.ASCII | re.DOTALL)
-_SWALLOWED = re.compile(r";\s*([^=;]+?)\s*=")
+_SWALLOWED = re.compile(r"[;,]\s*[^=;,]+?\s*=")
+# A name or an address; a path of a socket is not looked into. Whatever else is there may be a password.
+_HOST = re.compile(r"[/@].*|[\w.-]*|[0-9A-Fa-f:.]+(%[\w.-]+)?", re.DOTALL)
 
 
 def to_conninfo(text: str) -> str:
@@ -40,6 +43,7 @@ def to_conninfo(text: str) -> str:
         raise InvalidConnectionString(f"The connection string is a URL of another kind: {_expected()}.")
     else:
         parameters = _read_keywords(text)
+    _check_hosts(parameters)
     _check_ports(parameters)
     return make_conninfo("", **parameters)
 
@@ -55,7 +59,8 @@ def secrets_of(conninfo: str) -> list[str]:
         escaped = password.replace("\\", "\\\\").replace("'", "\\'")
         doubled = (password.replace(mark, mark * 2) for mark in "\"'")
         encoded = (quote(password, safe=""), quote(password, safe="!$&'()*+,;=:"), quote_plus(password))
-        written.update((password, escaped, *doubled, *encoded))
+        in_json = (json.dumps(password, ensure_ascii=plain)[1:-1] for plain in (True, False))
+        written.update((password, escaped, *doubled, *encoded, *in_json))
     return sorted(written, key=lambda secret: (-len(secret), secret))
 
 
@@ -63,8 +68,11 @@ def _read_url(text: str) -> Mapping[str, str]:
     scheme, _, rest = text.partition("://")
     authority, _, path = rest.partition("/")
     # libpq would parse a part of the password as the host, and show it in its errors.
-    if authority.count("@") > 1 or "@" in path.partition("?")[0]:
+    user, database = authority.rpartition("@")[0].partition(":")[0], path.partition("?")[0]
+    if authority.count("@") > 1 or "@" in database:
         raise _invalid_url("has more than one “@”, or one after “/”")
+    if "=" in user + database:
+        raise _invalid_url("has “=” in its user or its database; parameters go after “?”")
     try:
         return _texts(conninfo_to_dict(f"{scheme.lower()}://{rest}"))
     except (psycopg.Error, UnicodeError):
@@ -74,7 +82,7 @@ def _read_url(text: str) -> Mapping[str, str]:
 def _invalid_url(what: str) -> InvalidConnectionString:
     return InvalidConnectionString(
         f"The connection string is read as a URL ({URL_EXAMPLE}), but {what}: in a user, a password or a "
-        "database, write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23, % as %25 and a space as %20."
+        "database, write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23, = as %3D, % as %25 and a space as %20."
     )
 
 
@@ -109,7 +117,7 @@ def _read_libpq(text: str) -> Mapping[str, str]:
     for name, unquoted in _LIBPQ_ENTRY.findall(text):
         if name in LIBPQ_SECRETS or name == "options":
             continue
-        if unquoted.endswith(";") or any(_is_keyword(word) for word in _SWALLOWED.findall(unquoted)):
+        if unquoted.endswith(";") or _SWALLOWED.search(unquoted):
             raise complaint
     return parameters
 
@@ -129,6 +137,15 @@ def _libpq_keywords() -> set[str]:
 def _looks_like_npgsql(text: str) -> bool:
     first = _FIRST_KEYWORD.match(text)
     return ";" in text or (first is not None and first[1] not in _libpq_keywords() and _is_keyword(first[1]))
+
+
+def _check_hosts(parameters: Mapping[str, str]) -> None:
+    for name in ("host", "hostaddr"):
+        if not all(_HOST.fullmatch(host.strip()) for host in parameters.get(name, "").split(",")):
+            raise InvalidConnectionString(
+                "The connection string's host is no name, address or path of a socket; the port and whatever else is "
+                "there must be entries of their own."
+            )
 
 
 def _check_ports(parameters: Mapping[str, str]) -> None:

@@ -15,10 +15,12 @@ _GAP = re.compile(r"[\s;]*")
 _KEYWORD = re.compile(r"((?:[^=;]|==)+?)\s*=(?!=)\s*")
 _VALUE = re.compile(r""" "((?:[^"]|"")*+)" | '((?:[^']|'')*+)' | ((?!["'])[^;]*) """, re.VERBOSE)
 _END = re.compile(r"\s*(?:;|$)")
-_HOST = re.compile(r"\[(?P<v6>[^\]]+)\](?::(?P<v6_port>[0-9]+))?|(?P<name>[^:\[\]]+)(?::(?P<port>[0-9]+))?")
-_NAMEABLE = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,39}")
+_HOST = re.compile(
+    r"\[(?P<v6>[^\]]+)\](?::(?P<v6_port>[0-9]+))?|(?P<name>[^\s:\[\]=]+)(?::(?P<port>[0-9]+))?"
+)
 _PASSWORD_LIKE = re.compile(r"pass|pwd|psw", re.IGNORECASE)
-_SWALLOWED = re.compile(r"\s(\w+)\s*=")
+# What may be another keyword, known or not, with a password after it.
+_SWALLOWED = re.compile(r"=|\s\w*(?:pass|pwd|psw)", re.IGNORECASE)
 
 
 class InvalidConnectionString(UserError, ValueError):
@@ -136,20 +138,18 @@ def _hosts_and_ports(text: str, default_port: str) -> tuple[str, str]:
 def _refuse_swallowed(entry: Entry, name: str) -> None:
     if entry.quoted or name in LIBPQ_SECRETS or name == ".options":
         return
-    for word in _SWALLOWED.findall(entry.value):
-        if squashed(word) in KEYWORDS or word.lower() == "dbname":
-            raise _invalid(f"the value of “{entry.keyword}” holds another keyword; put “;” between them")
+    if _SWALLOWED.search(entry.value):
+        raise _invalid(
+            f"the value of “{entry.keyword}” holds another keyword; put “;” between them, or the value in "
+            "double quotes"
+        )
 
 
 def _unknown(entry: Entry, before: Iterable[Entry]) -> str:
-    """The error text for an unknown keyword; quotes it only where it cannot be part of a password."""
-    at_risk = any(not other.quoted and _PASSWORD_LIKE.search(other.keyword + other.value) for other in before)
+    """The error text for an unknown keyword, which is not quoted: it may be part of a password."""
     close = difflib.get_close_matches(squashed(entry.keyword), (*KEYWORDS, *IGNORED), n=1, cutoff=0.8)
     hint = f"; is it “{close[0]}”?" if close else ""
-    # Without the “=” after “Password”, the password itself is in the keyword.
-    if not at_risk and _NAMEABLE.fullmatch(entry.keyword) and not _PASSWORD_LIKE.search(entry.keyword):
-        return f"Npgsql has no keyword “{entry.keyword}”{hint}"
-    if at_risk:
+    if any(not other.quoted and _PASSWORD_LIKE.search(other.keyword + other.value) for other in before):
         hint += "; if it belongs to the password before it, put the password in double quotes"
     return f"Npgsql has no keyword like that of entry {entry.number}{hint}"
 

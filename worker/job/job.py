@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from worker.job.options import Options
 from worker.job.photo_path import DEFAULT_TEMPLATE
+
+IMAGENET: Final = "imagenet"
+RANDOM: Final = "random"
+"""The values of BASE_WEIGHTS that are no path."""
 
 
 @dataclass(frozen=True)

@@ -66,17 +66,29 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """The current state of any job's row; `coalesced_into` is the id of the job that completed it with itself."""
+    """The current state of any job's row."""
 
     status: JobStatus
     lease_version: int
     worker_id: str | None
     cancel_requested: bool
-    coalesced_into: str | None = None
 
     def is_of(self, claim: Named) -> bool:
         """Whether this claim is the latest of the job."""
         return (self.lease_version, self.worker_id) == (claim.lease_version, claim.worker_id)
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended, or why it waits for another attempt; the error is `None` where nothing went wrong.
+
+    `is_coalesced`: it was completed together with another job.
+    """
+
+    status: JobStatus
+    error_code: str | None = None
+    error_message: str | None = None
+    is_coalesced: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from worker.database.sql import load_queries
 from worker.database.storable import said, storable
 from worker.errors import ErrorCode, JobError
 from worker.limits import MAX_OPTIONS_CHARACTERS
-from worker.queue.claim import CancelRequested, Claim, JobStatus, LeaseLost, Progress, Rescued, State
+from worker.queue.claim import CancelRequested, Claim, JobEnd, JobStatus, LeaseLost, Progress, Rescued, State
 
 QUERIES = load_queries(Path(__file__).with_name("jobs.sql"))
 
@@ -77,6 +77,12 @@ class JobQueue:
         """The state of any job; `None` where there is no such job."""
         async with connection.cursor(row_factory=class_row(State)) as cursor:
             await cursor.execute(QUERIES["look"], {"job_id": job_id})
+            return await cursor.fetchone()
+
+    async def end_of(self, connection: Connection, job_id: UUID) -> JobEnd | None:
+        """How any job ended, so far; `None` where there is no such job."""
+        async with connection.cursor(row_factory=class_row(JobEnd)) as cursor:
+            await cursor.execute(QUERIES["end_of"], {"job_id": job_id})
             return await cursor.fetchone()
 
     async def check(self, connection: Connection, claim: Claim) -> None:

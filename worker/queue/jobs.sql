@@ -267,7 +267,12 @@ RETURNING "Status";
 -- name: look
 -- Runs more often than the renewal, and where a job's state is unknown.
 SELECT "Status" AS status, "LeaseVersion" AS lease_version, "WorkerId" AS worker_id,
-    "CancelRequestedAt" IS NOT NULL AS cancel_requested, "Result" ->> 'coalesced_into' AS coalesced_into
+    "CancelRequestedAt" IS NOT NULL AS cancel_requested
+FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
+
+-- name: end_of
+SELECT "Status" AS status, "ErrorCode" AS error_code, "ErrorMessage" AS error_message,
+    "Result" ? 'coalesced_into' AS is_coalesced
 FROM "TrainingJobs" WHERE "Id" = %(job_id)s;
 
 -- name: held

@@ -8,6 +8,7 @@ import psycopg
 import structlog
 
 from worker.database.connection import PARAMETERS
+from worker.database.first_connection import cause_of
 from worker.database.sql import load_queries
 from worker.events import Event
 from worker.queue.retry import RECONNECT
@@ -22,8 +23,8 @@ log = structlog.get_logger()
 
 
 class Wakeup:
-    """Sets `event` at every notification and every (re)connection: the poll that follows finds the jobs that
-    were inserted without a listener."""
+    """Sets `event` at every notification and every (re)connection, for the poll that follows finds the jobs that
+    were inserted without a listener; and when a connection is lost, for that poll finds out whether Postgres is."""
 
     def __init__(self, conninfo: str) -> None:
         self.event = asyncio.Event()
@@ -63,4 +64,6 @@ class Wakeup:
     def _log_lost(self, error: Exception) -> None:
         if not self._lost:
             self._lost = True
-            log.warning(Event.LISTEN_LOST, reason=str(error).strip() or type(error).__name__)
+            log.warning(Event.LISTEN_LOST, reason=cause_of(error))
+            # Is the whole server lost? The next poll may be an hour away.
+            self.event.set()

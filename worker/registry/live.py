@@ -1,5 +1,6 @@
 """Whether the files of the active model are where the database says: if not, nothing may take its place."""
 
+import os
 from pathlib import Path
 
 from worker.registry.models import Active
@@ -41,7 +42,8 @@ def require_live(models: Path, model: Active | None, *, contents: bool = False) 
 
 
 def require_output(models: Path, model: Active | None, *, known: bool, contents: bool) -> None:
-    """As `require_live`; also creates `models`, unless the database knows folders in it (`known`).
+    """As `require_live`; also creates `models`, unless the database knows folders in it (`known`), and looks whether it
+    can be written.
 
     Raises OutputIncomplete.
     """
@@ -51,6 +53,8 @@ def require_output(models: Path, model: Active | None, *, known: bool, contents:
             fault = f'OUTPUT_PATH {models} is no folder, and "ModelMetadata" has models in it.'
             raise OutputIncomplete(f"{fault} Mount it; to start anew, create an empty one.", fault)
         models.mkdir(parents=True, exist_ok=True)
+        if not os.access(models, os.W_OK | os.X_OK):
+            raise PermissionError(None, "it cannot be written")
     except OSError as error:
         fault = f"OUTPUT_PATH {models} cannot be used: {error.strerror}."
         raise OutputIncomplete(f"{fault} Mount it, or mend its permissions.", fault) from None

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.backbone.backbone import BackboneFacts
-from worker.backbone.weights import RANDOM
 from worker.catalogue.photo_files import Product, SkippedPhoto
 from worker.evaluation.metrics import Evaluation
 from worker.evaluation.thresholds import Rejection
 from worker.job.advice import Advice
+from worker.job.job import RANDOM
 from worker.job.options import Options
 from worker.job.progress import EpochFinished, Stage
 from worker.job.promotion import Promotion

@@ -49,10 +49,10 @@ def test_what_the_database_keeps_is_said(shop: Shop) -> None:
         connection.execute(
             """INSERT INTO notes SELECT "Id" FROM "TrainingJobs" ORDER BY "CompletedAt" LIMIT 1"""
         )
-    error, out, _ = jobs(shop, "prune", "--older-than", "1")
-    assert out == "Removed 2 jobs.\n"
-    assert str(error).startswith("worker: The database keeps 1 job, such as ")
-    assert "violates foreign key constraint" in str(error)
+    status, out, err = jobs(shop, "prune", "--older-than", "1")
+    assert (status, out) == (1, "Removed 2 jobs.\n")
+    assert err.startswith("worker: The database keeps 1 job, such as ")
+    assert "violates foreign key constraint" in err
 
 
 @pytest.mark.parametrize("arguments", [["prune"], ["prune", "--older-than", "-1"]])

@@ -10,7 +10,7 @@ import structlog
 from tests.support.in_process import daemon_of, publish_or_keep, work
 from tests.support.shop import Shop
 from worker.child.messages import Failed, Message
-from worker.daemon import main_loop
+from worker.daemon import process
 from worker.errors import ErrorCode, UserError
 from worker.events import Event
 from worker.job.job import Job
@@ -111,9 +111,9 @@ async def test_worker_train_comes_too_late_for_a_job_that_was_taken_along_and_sa
 ) -> None:
     jobs = [shop.insert_job() for _ in range(2)]
     await work(shop)
-    monkeypatch.setattr(main_loop, "_daemon", lambda settings: daemon_of(shop.database, tmp_path))
+    monkeypatch.setattr(process, "_daemon", lambda settings, status: daemon_of(shop.database, tmp_path))
     paths = {"storage_path": shop.storage, "output_path": shop.models}
     settings = load_settings(Settings, database_url=shop.database, **paths)
-    assert await main_loop.train(settings, jobs[1])
+    await process.train(settings, jobs[1])
     with pytest.raises(UserError, match="only a Pending job"):
-        await main_loop.train(settings, jobs[0])
+        await process.train(settings, jobs[0])

@@ -66,10 +66,10 @@ def test_a_child_that_died_standing_by_costs_no_job(shop: Shop) -> None:
 
 @pytest.mark.parametrize("stands_by", ["0", "1"])
 def test_weights_that_cannot_be_had_are_told_at_the_start(shop: Shop, stands_by: str) -> None:
-    process = shop.worker("run", WARM_STANDBY=stands_by, BASE_WEIGHTS="/nowhere/weights.h5")
+    process = shop.worker("run", WARM_STANDBY=stands_by, BASE_WEIGHTS=__file__)
     event = wait_for(process, Event.BACKBONE_UNUSABLE)
-    assert event["error_code"] == "base_weights_unavailable"
-    assert "/nowhere/weights.h5" in event["error_message"]
+    assert event["error_code"] == "base_weights_invalid"
+    assert __file__ in event["error_message"]
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=DEADLINE)
     assert process.returncode == 0

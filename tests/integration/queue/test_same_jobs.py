@@ -161,9 +161,9 @@ async def test_what_was_taken_along_has_ended_like_the_job_itself(backend: Conne
     assert theirs["Result"] == RESULT | {"coalesced_into": str(claim.job_id)}
     assert (theirs["AttemptCount"], theirs["LeaseVersion"]) == (1, 1)
     assert theirs["DurationSeconds"] >= 3600
-    looked = await QUEUE.look(backend, other)
-    assert looked
-    assert looked.coalesced_into == str(claim.job_id)
+    how = await QUEUE.end_of(backend, other)
+    assert how
+    assert how.is_coalesced
 
 
 @pytest.mark.parametrize(

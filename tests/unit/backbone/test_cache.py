@@ -65,7 +65,7 @@ def test_an_entry_of_other_weights_architecture_or_converters_is_not_used(
     ]
     folders = {cached_backbone(weights, tmp_path).folder for weights in others}
     assert conversions == others
-    monkeypatch.setattr(cache_module, "version", lambda package: f"another {package}")
+    monkeypatch.setattr(cache_module, "version_of", lambda package: f"another {package}")
     folders.add(cached_backbone(WEIGHTS, tmp_path).folder)
     assert len(folders) == len(others) + 1
 

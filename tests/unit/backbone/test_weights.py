@@ -13,7 +13,6 @@ from worker.backbone.architecture import Architecture
 from worker.backbone.architectures import ARCHITECTURES
 from worker.backbone.cache import cached_backbone
 from worker.backbone.weights import (
-    RANDOM,
     WeightsFile,
     architecture_of,
     downloaded_to,
@@ -23,6 +22,7 @@ from worker.backbone.weights import (
     unusable,
 )
 from worker.errors import ErrorCode, JobError
+from worker.job.job import RANDOM
 
 
 def known_by(content: bytes, architecture: Architecture) -> Architecture:

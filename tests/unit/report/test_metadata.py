@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.made_reports import made_report, skus
-from worker.backbone.weights import RANDOM
+from worker.job.job import RANDOM
 from worker.report.metadata import metadata
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from tests.support.made_reports import HOSTILE, SCRIPT, hostile_report, made_report, skus, unmeasured
 from tests.support.parsed_page import Page
-from worker.backbone.weights import RANDOM
+from worker.job.job import RANDOM
 from worker.job.promotion import Comparison, Promotion
 from worker.report import wording
 from worker.report.page import render
