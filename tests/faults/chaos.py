@@ -1,11 +1,10 @@
 """Chaos test: kills a worker every second, restarts Postgres thrice, beside a backend that writes odd and stale rows
-and holds locks, and checks that no job is lost or done twice.
+and holds locks, with an upgrade in the middle, and checks that no job is lost or done twice.
 
 `python -m tests.faults.chaos --minutes 10 --jobs 1000 --workers 8` prints a table, and exits with 1 at any loss.
 """
 
 import argparse
-import random
 import shutil
 import signal
 import sys
@@ -14,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +26,20 @@ from tests.faults.chaos_fail_over import fail_over
 from tests.faults.chaos_history import history, longest_return, remember
 from tests.faults.chaos_locks import SessionsInTheWay
 from tests.faults.chaos_operator import UnhelpfulOperator
+from tests.faults.chaos_staff import Staff
+from tests.faults.chaos_upgrade import RollingUpgrade
+from tests.faults.earlier import unpack
 from tests.faults.stub_photos import lay_out
-from tests.faults.workers import Worker, Workers
+from tests.faults.workers import Workers
 from tests.support.shop import Shop
-from worker.database.migrate import MIGRATIONS, migrate
 from worker.events import Event
 
-LEASE_SECONDS = 3.0
 # A worker is killed at most once a second, and where the machine is busy only when a job has completed since, or the
 # workers would do nothing but start.
 KILL_SECONDS, LONGEST_ROUND = 1.0, 15.0
 # In every fifth round, a worker is suspended for longer than its lease.
 FREEZE_EVERY = 5
-FREEZE_SECONDS = LEASE_SECONDS + 1
 OPERATE_EVERY, LOCK_EVERY = 3, 4
-# Of the workers, those whose jobs have photos, most of them bad.
-PHOTOS_EVERY = 3
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
@@ -60,21 +56,16 @@ class Outcome:
 
 @dataclass
 class Chaos:
-    """A run of at least `seconds` and `jobs`, with `crew` workers at a time."""
+    """A run of at least `seconds` and `jobs`."""
 
     seconds: float
     jobs: int
-    crew: int
     server: EmbeddedPostgres
     shop: Shop
-    workers: Workers
+    staff: Staff
     backend: UnhelpfulBackend
     operator: UnhelpfulOperator
     sessions: SessionsInTheWay
-    photos: Path
-    _staff: list[Worker] = field(default_factory=list)
-    _killed: dict[Path, datetime] = field(default_factory=dict)
-    _frozen: list[tuple[float, Worker]] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _losses: list[str] = field(default_factory=list)
     _forgotten: set[str] = field(default_factory=set)
@@ -91,35 +82,30 @@ class Chaos:
                 self.operator.disturb()
             if rounds % LOCK_EVERY == LOCK_EVERY - 1:
                 self.sessions.disturb()
-            self._fill_staff()
+            self.staff.upgrade.go_on(spent / self.seconds)
+            self.staff.fill()
             if restarts and spent > self.seconds * (4 - len(restarts)) / 4:
                 restarts.pop(0)()
                 self._counts["restarts"] += 1
             if rounds % FREEZE_EVERY == 0:
-                self._freeze(random.choice(self._staff))
+                self.staff.freeze_one()
             time.sleep(max(0.0, KILL_SECONDS - (time.monotonic() - began - spent)))
             while time.monotonic() - began - spent < LONGEST_ROUND and self._count("Completed") == completed:
                 time.sleep(0.1)
-            self._thaw(time.monotonic())
-            self._kill(self._staff.pop(random.randrange(len(self._staff))))
+            self.staff.thaw(time.monotonic())
+            self.staff.kill_one()
             rounds += 1
 
     def drain(self) -> None:
         """Let the workers finish the remaining jobs, stop them, and have a new one remove orphans."""
-        self._thaw(float("inf"))
-        self._fill_staff()
+        self.staff.thaw(float("inf"))
+        self.staff.fill()
         deadline = time.monotonic() + DRAIN_SECONDS
         while (left := self._count("Pending", "Running")) and time.monotonic() < deadline:
             time.sleep(0.1)
         if left:
             self._losses.append(f"{left} jobs did not end within {DRAIN_SECONDS:g} s")
-        self._look_after_staff()
-        for worker in self._staff:
-            # Before that, the signal ends it as it ends any program.
-            worker.saw(Event.WORKER_STARTED)
-            worker.signal(signal.SIGTERM)
-        self._see_off(*self._staff)
-        self._see_off(self.workers.start("run", "--until-idle"))
+        self.staff.leave()
 
     def outcome(self) -> Outcome:
         """Audit the database, the folders and the logs; change nothing."""
@@ -130,18 +116,20 @@ class Chaos:
             self.shop,
             jobs,
             changes,
-            {each.log: each.log.read_text() for each in self.workers.started},
+            {each.log: each.log.read_text() for each in self.staff.workers.started},
             frozenset(self.operator.pruned),
             frozenset(self._forgotten),
         )
-        losses = self._losses + self.operator.faults + list(audit.losses())
+        losses = self._losses + self.staff.losses + self.operator.faults + list(audit.losses())
         logged = Counter(event["event"] for events in audit.events() for event in events)
         good = {job["Id"]: job for job in jobs if job["InitiatedBy"] is None}
+        died = self.staff.died(audit.events())
         figures = {
             "jobs": len(good),
             "odd rows beside them": len(jobs) - len(good),
-            "workers killed": len(self._killed),
-            "workers frozen": self._counts["frozen"],
+            "workers killed": len(self.staff.killed),
+            "workers frozen": self.staff.times_frozen,
+            "workers of the version before, beside today's schema": self.staff.upgrade.beside,
             "Postgres restarts": self._counts["restarts"],
             "models forgotten in a fail-over": len(self._forgotten),
             "output taken away": self.operator.outages,
@@ -156,24 +144,16 @@ class Chaos:
             "retries": logged[Event.JOB_RETRIED],
             "odd rows passed over": logged[Event.JOB_PASSED_OVER],
             "most attempts at a job": max(job["AttemptCount"] for job in good.values()),
-            "longest from kill to running again": f"{longest_return(changes, self._died(audit)):.1f} s",
+            "longest from kill to running again": f"{longest_return(changes, died):.1f} s",
             "orphans awaiting clean-up": len(audit.orphans()),
             "versions reserved by the dead": len(audit.reservations()),
             "losses": len(losses),
         }
         return Outcome(figures, losses)
 
-    def _died(self, audit: Audit) -> dict[str, datetime]:
-        logs = zip(self.workers.started, audit.events(), strict=True)
-        return {
-            events[0]["worker"]: self._killed[worker.log]
-            for worker, events in logs
-            if events and worker.log in self._killed
-        }
-
     def _insert_jobs(self) -> int:
         """Insert enough jobs that no worker is idle; return their number."""
-        wanted = max(0, 3 * self.crew - self._count("Pending"))
+        wanted = max(0, 3 * self.staff.crew - self._count("Pending"))
         with self.shop.connect() as connection:
             connection.execute(
                 'INSERT INTO "TrainingJobs" ("MaxAttempts") SELECT 50 FROM generate_series(1, %s)', (wanted,)
@@ -188,41 +168,6 @@ class Chaos:
             ).fetchone()
         return int(row["count"])
 
-    def _fill_staff(self) -> None:
-        self._look_after_staff()
-        while len(self._staff) < self.crew:
-            settings = {"POLL_SECONDS": "0.5", "RETRY_SECONDS": "0", "LEASE_SECONDS": str(LEASE_SECONDS)}
-            stub = {"STUB_SECONDS": f"{random.uniform(0.1, 0.5):.2f}"}
-            if len(self.workers.started) % PHOTOS_EVERY == 0:
-                stub["STUB_PHOTOS"] = str(self.photos)
-            self._staff.append(self.workers.start(**settings | stub))
-
-    def _look_after_staff(self) -> None:
-        for worker in [worker for worker in self._staff if worker.process.poll() is not None]:
-            self._staff.remove(worker)
-            self._losses.append(f"the worker of {worker.log} ended by itself: {worker.process.returncode}")
-
-    def _see_off(self, *workers: Worker) -> None:
-        for worker in workers:
-            if (code := worker.ended()) != 0:
-                self._losses.append(f"the worker of {worker.log} ended with {code}")
-
-    def _kill(self, worker: Worker) -> None:
-        worker.signal(signal.SIGKILL)
-        self._killed[worker.log] = datetime.now(UTC)
-        worker.process.wait()
-
-    def _freeze(self, worker: Worker) -> None:
-        worker.signal(signal.SIGSTOP)
-        self._frozen.append((time.monotonic() + FREEZE_SECONDS, worker))
-        self._counts["frozen"] += 1
-
-    def _thaw(self, now: float) -> None:
-        for until, worker in self._frozen:
-            if until <= now:
-                worker.signal(signal.SIGCONT)
-        self._frozen = [(until, worker) for until, worker in self._frozen if until > now]
-
     def _crash(self) -> None:
         self.server.kill()
         self.server.start()
@@ -235,15 +180,16 @@ def run(seconds: float, jobs: int, crew: int, folder: Path) -> Outcome:
     """Do a whole run; keep its models and logs in `folder`, end its processes and its database."""
     with EmbeddedPostgres() as server:
         shop = Shop(server.create_database("chaos"), folder / "storage", folder / "models")
-        migrate(shop.database, MIGRATIONS)
+        upgrade = RollingUpgrade(shop, unpack(folder / "before"))
+        upgrade.begin()
         remember(shop)
         workers = Workers(shop, folder)
         backend = UnhelpfulBackend(shop)
         backend.begin()
         photos = folder / "photos"
         lay_out(photos)
-        operator, sessions = UnhelpfulOperator(shop), SessionsInTheWay(shop)
-        chaos = Chaos(seconds, jobs, crew, server, shop, workers, backend, operator, sessions, photos)
+        staff, operator = Staff(crew, workers, upgrade, photos), UnhelpfulOperator(shop, upgrade)
+        chaos = Chaos(seconds, jobs, server, shop, staff, backend, operator, SessionsInTheWay(shop))
         try:
             chaos.disturb()
             chaos.drain()

@@ -53,14 +53,15 @@ class UnhelpfulBackend:
             connection.execute(insert.encode())
             row = connection.execute(
                 """SELECT string_agg(quote_ident(attname), ', ') AS names FROM pg_attribute
-                WHERE attrelid = '"TrainingJobs"'::regclass AND attnum > 0 AND NOT attisdropped"""
+                WHERE attrelid = 'stale'::regclass AND attnum > 0 AND NOT attisdropped"""
             ).fetchone()
             assert row
             names = row["names"]
             whole = f'UPDATE "TrainingJobs" AS job SET ({names}) = (SELECT {names} FROM stale WHERE "Id" = job."Id")'
             connection.execute(f'{whole} WHERE "Id" IN (SELECT "Id" FROM stale)'.encode())
-            connection.execute("TRUNCATE stale")
+            # With the columns that an upgrade has added since.
             connection.execute(
-                """INSERT INTO stale SELECT * FROM "TrainingJobs"
+                """DROP TABLE stale;
+                CREATE TABLE stale AS SELECT * FROM "TrainingJobs"
                 WHERE "Status" IN ('Pending', 'Running') AND "Priority" <> 13"""
             )

@@ -2,8 +2,9 @@
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tests.faults.chaos_upgrade import RollingUpgrade
 from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
@@ -16,6 +17,7 @@ class UnhelpfulOperator:
     """`pruned` are the versions that were removed; `faults` is what went otherwise than it should."""
 
     shop: Shop
+    upgrade: RollingUpgrade
     outages: int = 0
     rollbacks: int = 0
     pruned: set[str] = field(default_factory=set)
@@ -53,6 +55,7 @@ class UnhelpfulOperator:
         """Exit status and output of `worker models`."""
         log = self.shop.models.with_name("operator.log")
         log.unlink(missing_ok=True)
-        process = self.shop.worker("models", *arguments, log_file=str(log))
+        shop = replace(self.shop, code=self.upgrade.operators_code())
+        process = shop.worker("models", *arguments, log_file=str(log))
         wait_until(lambda: process.poll() is not None, f"the end of worker models {arguments}")
         return process.returncode, log.read_text()

@@ -5,11 +5,11 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.shop import Shop
+from tests.support.shop import ROOT, Shop
 from tests.support.waiting import living, wait_until
 from worker.events import Event
 
@@ -82,17 +82,18 @@ class Worker:
 
 @dataclass
 class Workers:
-    """Starts workers that run a stub instead of a training child."""
+    """Starts workers that run a stub instead of a training child; `code` is the folder of the next one's sources."""
 
     shop: Shop
     folder: Path
     started: list[Worker] = field(default_factory=list)
+    code: Path = ROOT
 
     def start(self, *arguments: str, **settings: str) -> Worker:
         log = self.folder / f"worker-{len(self.started) + 1}.log"
         log.touch()
         usual = {"RETRY_SECONDS": "0.1", "HEALTH_FILE": str(log.with_suffix(".health"))}
-        process = self.shop.worker(
+        process = replace(self.shop, code=self.code).worker(
             *(arguments or ("run",)),
             module="tests.faults.worker",
             log_file=str(log),

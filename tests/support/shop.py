@@ -22,12 +22,16 @@ Rows = psycopg.Connection[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Shop:
-    """The database and folders that backend and worker share. `environment` adds to the worker's settings."""
+    """The database and folders that backend and worker share.
+
+    `environment` adds to the worker's settings; `code` is the folder with its sources, where they are not today's.
+    """
 
     database: str
     storage: Path
     models: Path
     environment: dict[str, str] = field(default_factory=dict)
+    code: Path = ROOT
 
     def connect(self) -> Rows:
         return psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
@@ -68,5 +72,5 @@ class Shop:
                 stdout=log if log_file else subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                cwd=ROOT,
+                cwd=self.code,
             )

@@ -15,8 +15,8 @@ SLOW = "import time; print('importing', flush=True); time.sleep(600)"
 
 def test_a_database_that_was_not_migrated_is_refused_by_name(shop: Shop) -> None:
     with shop.connect() as connection:
-        row = connection.execute("""DELETE FROM "WorkerMigrations"
-            WHERE "Name" = (SELECT max("Name") FROM "WorkerMigrations") RETURNING "Name" """).fetchone()
+        row = connection.execute("""DELETE FROM "TrainingMigrations"
+            WHERE "Name" = (SELECT max("Name") FROM "TrainingMigrations") RETURNING "Name" """).fetchone()
     assert row
     log, _ = shop.worker("run").communicate(timeout=DEADLINE)
     assert row["Name"] in log

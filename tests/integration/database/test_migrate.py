@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.support.waiting import DEADLINE, wait_until
-from worker.database.migrate import MigrationError, migrate, pending
+from worker.database.migrate import migrate, pending
+from worker.database.migration import MigrationError
 
 ROOT = Path(__file__).parents[3]
 CREATE = 'CREATE TABLE "Jobs" ("Id" int PRIMARY KEY);\n'
@@ -44,7 +45,7 @@ def rows(database: str, query: bytes) -> list[tuple[object, ...]]:
 
 
 def applied(database: str) -> list[str]:
-    return [str(name) for (name,) in rows(database, b'SELECT "Name" FROM "WorkerMigrations" ORDER BY 1')]
+    return [str(name) for (name,) in rows(database, b'SELECT "Name" FROM "TrainingMigrations" ORDER BY 1')]
 
 
 def test_each_is_applied_once_and_in_order(empty_database: str, write: Write) -> None:
@@ -62,7 +63,7 @@ def test_each_is_applied_once_and_in_order(empty_database: str, write: Write) ->
 
 def test_asking_what_is_pending_changes_nothing(empty_database: str, write: Write) -> None:
     pending(empty_database, write(_0001_jobs=CREATE))
-    assert rows(empty_database, b"SELECT to_regclass('\"WorkerMigrations\"')") == [(None,)]
+    assert rows(empty_database, b"SELECT to_regclass('\"TrainingMigrations\"')") == [(None,)]
 
 
 @pytest.mark.parametrize("processes", [2, 8])
