@@ -4,10 +4,13 @@ ARG BASE=python:3.12-slim-bookworm
 # The environment: everything locked, bytecode compiled, and nothing of it needed to build.
 FROM ${BASE} AS build
 RUN pip install --no-cache-dir uv==0.13.9
-ENV UV_PROJECT_ENVIRONMENT=/opt/worker UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_NO_CACHE=1
+# The base knows the certificates, also those of a company.
+ENV UV_PROJECT_ENVIRONMENT=/opt/worker UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_NO_CACHE=1 UV_SYSTEM_CERTS=1
 WORKDIR /app
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --no-install-project
+# TensorFlow's headers are for who compiles against it.
+RUN uv sync --frozen --no-dev --no-install-project \
+ && rm -r /opt/worker/lib/python3*/site-packages/tensorflow/include
 COPY worker/ worker/
 COPY migrations/ migrations/
 RUN uv sync --frozen --no-dev
