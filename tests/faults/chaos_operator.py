@@ -2,7 +2,7 @@
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.faults.chaos_upgrade import RollingUpgrade
 from tests.support.shop import Shop
@@ -55,8 +55,7 @@ class UnhelpfulOperator:
         """Exit status and output of `worker models`."""
         log = self.shop.models.with_name("operator.log")
         log.unlink(missing_ok=True)
-        process = self.shop.worker(
-            "models", *arguments, log_file=str(log), code=self.upgrade.operators_code()
-        )
+        shop = replace(self.shop, code=self.upgrade.operators_code())
+        process = shop.worker("models", *arguments, log_file=str(log))
         wait_until(lambda: process.poll() is not None, f"the end of worker models {arguments}")
         return process.returncode, log.read_text()

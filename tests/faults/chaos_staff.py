@@ -40,10 +40,10 @@ class Staff:
         while len(self._present) < self.crew:
             settings = {"POLL_SECONDS": "0.5", "RETRY_SECONDS": "0", "LEASE_SECONDS": str(LEASE_SECONDS)}
             stub = {"STUB_SECONDS": f"{random.uniform(0.1, 0.5):.2f}"}
-            code = self.upgrade.next_code()
-            if len(self.workers.started) % PHOTOS_EVERY == 0 and code == ROOT:
+            self.workers.code = self.upgrade.next_code()
+            if len(self.workers.started) % PHOTOS_EVERY == 0 and self.workers.code == ROOT:
                 stub["STUB_PHOTOS"] = str(self.photos)
-            self._present.append(self.workers.start(code=code, **settings | stub))
+            self._present.append(self.workers.start(**settings | stub))
 
     def kill_one(self) -> None:
         worker = self._present.pop(random.randrange(len(self._present)))
@@ -73,6 +73,7 @@ class Staff:
             worker.saw(Event.WORKER_STARTED)
             worker.signal(signal.SIGTERM)
         self._see_off(*self._present)
+        self.workers.code = ROOT
         self._see_off(self.workers.start("run", "--until-idle"))
 
     def died(self, events: Sequence[Sequence[dict[str, Any]]]) -> dict[str, datetime]:

@@ -6,6 +6,7 @@
 """
 
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support.shop import Shop
@@ -24,7 +25,7 @@ def unpack(folder: Path) -> Path:
 
 def migrate_as(code: Path, shop: Shop) -> str:
     """Run `worker migrate` of the worker in the folder `code`, which must succeed; return its log."""
-    process = shop.worker("migrate", code=code)
+    process = replace(shop, code=code).worker("migrate")
     log, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, log
     return str(log)

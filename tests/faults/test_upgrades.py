@@ -35,7 +35,8 @@ def test_the_worker_before_starts_and_runs_beside_todays_schema(
     assert migrate(shop.database, MIGRATIONS) == later
 
     assert Event.MIGRATION_APPLIED not in migrate_as(before, shop)
-    workers.run_until_idle(code=before)
+    workers.code = before
+    workers.run_until_idle()
     row = shop.job(job)
     assert row["Status"] == "Completed"
     assert active(shop) == row["ResultModelVersion"]

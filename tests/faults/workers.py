@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,30 +82,29 @@ class Worker:
 
 @dataclass
 class Workers:
-    """Starts workers that run a stub instead of a training child."""
+    """Starts workers that run a stub instead of a training child; `code` is the folder of the next one's sources."""
 
     shop: Shop
     folder: Path
     started: list[Worker] = field(default_factory=list)
+    code: Path = ROOT
 
-    def start(self, *arguments: str, code: Path = ROOT, **settings: str) -> Worker:
-        """Start `worker run`, or what the arguments say; `code` is the folder of an earlier worker's sources."""
+    def start(self, *arguments: str, **settings: str) -> Worker:
         log = self.folder / f"worker-{len(self.started) + 1}.log"
         log.touch()
         usual = {"RETRY_SECONDS": "0.1", "HEALTH_FILE": str(log.with_suffix(".health"))}
-        process = self.shop.worker(
+        process = replace(self.shop, code=self.code).worker(
             *(arguments or ("run",)),
             module="tests.faults.worker",
             log_file=str(log),
-            code=code,
             **(usual | settings),
         )
         self.started.append(Worker(process, log))
         return self.started[-1]
 
-    def run_until_idle(self, code: Path = ROOT, **settings: str) -> Worker:
+    def run_until_idle(self, **settings: str) -> Worker:
         """Start a worker with `--until-idle`, and wait until it exits with 0."""
-        worker = self.start("run", "--until-idle", code=code, **settings)
+        worker = self.start("run", "--until-idle", **settings)
         assert worker.ended() == 0, worker.log.read_text()
         return worker
 

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from worker.database.migrate import MIGRATIONS, MigrationError, migrate
+from worker.database.migrate import MIGRATIONS, migrate
+from worker.database.migration import MigrationError
 from worker.job.options import Options
 from worker.job.progress import PERCENTAGES, Stage
 

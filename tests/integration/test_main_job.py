@@ -147,6 +147,11 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
 
 
 def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
+    """And with photos where another backend keeps them."""
+    (shop.storage / "items").mkdir()
+    with shop.connect() as connection:
+        for row in connection.execute('SELECT "Id", "SKU" FROM "Products"'):
+            (shop.storage / "products" / str(row["Id"])).rename(shop.storage / "items" / row["SKU"])
     other, job_id = shop.insert_job(), shop.insert_job({"profile": "quick"})
     parts = conninfo_to_dict(shop.database)
     password = str(parts["password"])
@@ -159,9 +164,9 @@ def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
         "--output-path",
         str(shop.models),
     )
-    log = run(
-        shop, "train", "--job-id", str(job_id), *arguments, DATABASE_URL="", STORAGE_PATH="", OUTPUT_PATH=""
-    )
+    settings = dict.fromkeys(("DATABASE_URL", "STORAGE_PATH", "OUTPUT_PATH"), "")
+    settings["PHOTO_PATH"] = "items/{SKU}/{FileName}"
+    log = run(shop, "train", "--job-id", str(job_id), *arguments, **settings)
     assert log[-2]["event"] == Event.JOB_COMPLETED
     assert shop.job(job_id)["Status"] == "Completed"
     assert shop.job(other)["Status"] == "Pending"

@@ -22,12 +22,16 @@ Rows = psycopg.Connection[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Shop:
-    """The database and folders that backend and worker share. `environment` adds to the worker's settings."""
+    """The database and folders that backend and worker share.
+
+    `environment` adds to the worker's settings; `code` is the folder with its sources, where they are not today's.
+    """
 
     database: str
     storage: Path
     models: Path
     environment: dict[str, str] = field(default_factory=dict)
+    code: Path = ROOT
 
     def connect(self) -> Rows:
         return psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
@@ -52,12 +56,9 @@ class Shop:
             return connection.execute('SELECT * FROM "ModelMetadata" ORDER BY "TrainedAt"').fetchall()
 
     def worker(
-        self, *arguments: str, module: str = "worker", log_file: str = "", code: Path = ROOT, **settings: str
+        self, *arguments: str, module: str = "worker", log_file: str = "", **settings: str
     ) -> "subprocess.Popen[str]":
-        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one.
-
-        `code` is the folder with the sources, where they are not today's.
-        """
+        """Start `worker …` for this shop; append its log, in JSON lines, to `log_file`, or pipe it without one."""
         environment = {
             "DATABASE_URL": self.database,
             "STORAGE_PATH": str(self.storage),
@@ -71,5 +72,5 @@ class Shop:
                 stdout=log if log_file else subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                cwd=code,
+                cwd=self.code,
             )

@@ -43,26 +43,22 @@ def apply(connection: Connection[Any], queries: Queries, migration: Migration) -
         connection.execute(queries["record"], record)
         return
     if migration.is_transaction:
-        whole = Statement(migration.text, 0)
-        with _errors_explained(connection, migration, whole), connection.transaction():
+        limit_locks(connection, queries, LOCK_SECONDS)
+        with _errors_explained(connection, migration, Statement(migration.text, 0)), connection.transaction():
             connection.execute(queries["record"], record)
-            _execute(connection, queries, whole, LOCK_SECONDS)
+            connection.execute(migration.text.encode())
         return
     for statement in (*_leftovers(connection, queries, migration), *split(migration.text)):
-        patient = "CONCURRENTLY" in statement.text.upper()
+        is_patient = "CONCURRENTLY" in statement.text.upper()
+        limit_locks(connection, queries, CONCURRENT_LOCK_SECONDS if is_patient else LOCK_SECONDS)
         with _errors_explained(connection, migration, statement):
-            _execute(connection, queries, statement, CONCURRENT_LOCK_SECONDS if patient else LOCK_SECONDS)
+            connection.execute(statement.text.encode())
     connection.execute(queries["record"], record)
 
 
 def limit_locks(connection: Connection[Any], queries: Queries, seconds: float) -> None:
     """Limit every wait for a lock on this connection."""
     connection.execute(queries["limit_locks"], {"milliseconds": str(round(1000 * seconds))})
-
-
-def _execute(connection: Connection[Any], queries: Queries, statement: Statement, seconds: float) -> None:
-    limit_locks(connection, queries, seconds)
-    connection.execute(statement.text.encode())
 
 
 def _leftovers(connection: Connection[Any], queries: Queries, migration: Migration) -> Iterator[Statement]:

@@ -24,7 +24,7 @@ QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _INSTALLED = Path(__file__).parents[1] / "migrations"
 MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
 
-# How often a lock is asked for, and the pause before it is asked for again.
+# How often one migration is tried, and the pause before it is tried again.
 LOCK_TRIES = 10
 LOCK_PAUSE_SECONDS = 3.0
 
@@ -48,7 +48,8 @@ def migrate(conninfo: str, folder: Path) -> list[str]:
     done: list[str] = []
     with _connect(conninfo) as connection:
         connection.execute(QUERIES["remove_time_limits"])
-        for attempt in range(1, LOCK_TRIES + 1):
+        tries, tried = 0, 0
+        while True:
             try:
                 # Taken anew each time: one that waits for it may be what a statement CONCURRENTLY waits for.
                 with _alone(connection):
@@ -58,10 +59,10 @@ def migrate(conninfo: str, folder: Path) -> list[str]:
                         done.append(migration.name)
                 return done
             except LockedError as error:
-                if attempt == LOCK_TRIES:
+                tries, tried = tries + 1 if tried == len(done) else 1, len(done)
+                if tries == LOCK_TRIES:
                     raise MigrationError(_explain_lock(connection, error)) from error.__cause__
             time.sleep(LOCK_PAUSE_SECONDS)
-    return done
 
 
 def pending(conninfo: str, folder: Path) -> list[str]:

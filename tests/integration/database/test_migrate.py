@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.support.waiting import DEADLINE, wait_until
-from worker.database.migrate import MigrationError, migrate, pending
+from worker.database.migrate import migrate, pending
+from worker.database.migration import MigrationError
 
 ROOT = Path(__file__).parents[3]
 CREATE = 'CREATE TABLE "Jobs" ("Id" int PRIMARY KEY);\n'

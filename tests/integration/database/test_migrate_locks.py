@@ -11,7 +11,8 @@ from psycopg.conninfo import make_conninfo
 from tests.support.waiting import DEADLINE, wait_until
 from worker.database import apply as applying
 from worker.database import migrate as migrating
-from worker.database.migrate import MigrationError, migrate
+from worker.database.migrate import migrate
+from worker.database.migration import MigrationError
 
 CREATE = 'CREATE TABLE "Jobs" ("Id" int); INSERT INTO "Jobs" VALUES (1), (1);'
 ALTER = 'ALTER TABLE "Jobs" ADD "More" int;'

@@ -20,7 +20,8 @@ from tests.support.waiting import DEADLINE
 from worker.catalogue.rows import read_catalogue
 from worker.child.messages import Failed, Message
 from worker.database.connection_string import to_conninfo
-from worker.database.migrate import MIGRATIONS, MigrationError, migrate, refuse_pending
+from worker.database.migrate import MIGRATIONS, migrate, refuse_pending
+from worker.database.migration import MigrationError
 from worker.errors import ErrorCode
 from worker.job.job import Job
 from worker.queue.wakeup import Wakeup

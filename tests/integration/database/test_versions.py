@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from worker.database import migrate as migrating
-from worker.database.migrate import MigrationError, migrate, pending
+from worker.database.migrate import migrate, pending
+from worker.database.migration import MigrationError
 
 ASK = (migrate, pending)
 OURS = 'CREATE TABLE "Jobs" ("Id" int);'
@@ -88,6 +89,19 @@ def test_a_directive_that_is_wrong_is_said(empty_database: str, ours: Path, text
     (ours / "0002_more.sql").write_text(text)
     with pytest.raises(MigrationError, match=message):
         pending(empty_database, ours)
+
+
+def test_workers_0_1_see_their_own_and_those_that_they_may_not_run_beside(
+    empty_database: str, later: Path
+) -> None:
+    for number in range(2, 8):
+        (later / f"{number:04}_theirs.sql").write_text("SELECT 1;")
+    (later / "0008_borne.sql").write_text("-- oldest worker: 0.1.0\nSELECT 1;")
+    (later / "0009_not_borne.sql").write_text("-- oldest worker: 0.2.0\nSELECT 1;")
+    migrate(empty_database, later)
+    with psycopg.connect(empty_database) as connection:
+        rows = connection.execute('SELECT "Name" FROM "WorkerMigrations" ORDER BY 1').fetchall()
+    assert [name[:4] for (name,) in rows] == [f"{number:04}" for number in (1, 2, 3, 4, 5, 6, 7, 9)]
 
 
 def test_nobody_needs_a_right_to_see_what_is_applied(empty_database: str, ours: Path) -> None:
