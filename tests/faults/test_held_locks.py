@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
 from structlog.testing import CapturingLogger
 
 from tests.faults.backend import models_locked, wait_for_deploy
@@ -43,8 +45,10 @@ def shop(database: str, tmp_path: Path) -> Shop:
 
 @pytest.fixture
 def backend(shop: Shop) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """A session of the backend; each test begins a transaction in it."""
+    """A session of the backend; each test begins a transaction in it. In a deadlock it is the one that fails."""
     with shop.connect() as connection:
+        with suppress(InsufficientPrivilege):
+            connection.execute("SET deadlock_timeout = '10ms'")
         yield connection
 
 

@@ -79,7 +79,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing_and_goes_on(
 def test_a_worker_that_slept_in_its_last_transaction_changes_nothing_and_goes_on(
     shop: Shop, workers: Workers
 ) -> None:
-    """Postgres ends the transaction of a silent client, and with it the lock on the row."""
+    """Postgres ends the transaction of a silent client, and with it its lock on the models."""
     job_id = insert_job(shop)
     with models_locked(shop):
         first = workers.start(LEASE_SECONDS=SHORT_LEASE)

@@ -164,9 +164,17 @@ def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
         "--output-path",
         str(shop.models),
     )
-    settings = dict.fromkeys(("DATABASE_URL", "STORAGE_PATH", "OUTPUT_PATH"), "")
-    settings["PHOTO_PATH"] = "items/{SKU}/{FileName}"
-    log = run(shop, "train", "--job-id", str(job_id), *arguments, **settings)
+    log = run(
+        shop,
+        "train",
+        "--job-id",
+        str(job_id),
+        *arguments,
+        DATABASE_URL="",
+        STORAGE_PATH="",
+        OUTPUT_PATH="",
+        PHOTO_PATH="items/{SKU}/{FileName}",
+    )
     assert log[-2]["event"] == Event.JOB_COMPLETED
     assert shop.job(job_id)["Status"] == "Completed"
     assert shop.job(other)["Status"] == "Pending"

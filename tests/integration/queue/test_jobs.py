@@ -93,6 +93,16 @@ async def test_of_the_highest_priority_the_job_that_has_been_due_for_longest_goe
     assert [claim.job_id for claim in await claim_all(database, "w")] == expected
 
 
+async def test_due_jobs_go_by_priority_however_many_priorities_there_are(database: str) -> None:
+    async with connected(database) as connection:
+        planned = """SELECT n, now() + interval '1 hour' FROM generate_series(1, 250) AS n"""
+        await insert(connection, f'("Priority", "RunAfter") {planned}')
+        jobs = [await insert(connection, f'("Priority") VALUES ({n})') for n in (-1, 120, 30, 0, 200)]
+        # Some are below the hundredth priority, and others above it.
+        expected = [jobs[4], jobs[1], jobs[2], jobs[3], jobs[0]]
+    assert [claim.job_id for claim in await claim_all(database, "w")] == expected
+
+
 async def test_of_jobs_that_are_due_since_the_same_moment_the_oldest_goes_first(database: str) -> None:
     async with connected(database) as connection:
         jobs = [
