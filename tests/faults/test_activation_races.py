@@ -199,7 +199,7 @@ def test_many_workers_and_a_backend_that_activate_at_once_leave_a_chain(shop: Sh
     crew = [workers.start(STUB_SECONDS="0.05") for _ in range(3)]
     for worker in crew:
         worker.saw(Event.LISTENING)
-    jobs = [insert_job(shop) for _ in range(12)]
+    jobs = [shop.insert_job({"seed": number}) for number in range(12)]
     for number in range(12):
         activate(shop, VERSIONS[number % 3])
     results = [status(shop, job_id, "Completed", "Failed")["Result"] for job_id in jobs]

@@ -89,7 +89,7 @@ def test_a_final_commit_whose_answer_is_lost_is_not_done_again(
     shop: Shop, proxy: Proxy, workers: Workers
 ) -> None:
     job = shop.insert_job()
-    proxy.lose_answer(b"ResultModelVersion", b"COMMIT")
+    proxy.lose_answer(b"'Completed'", b"COMMIT")
     worker = workers.start(DATABASE_URL=proxy.url, STUB_SECONDS="0.3")
     assert_done_once_by_one_child(shop, job, worker)
     worker.saw(Event.DATABASE_BACK)

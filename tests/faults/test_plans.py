@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from worker.queue.jobs import QUERIES
 
@@ -20,7 +21,12 @@ USUAL: dict[str, Any] = {
     "lease_seconds": 60,
     "options_length": 100,
     "error_code": "worker_lost",
-    "version": "v77",
+    "versions": ["v1700000077_20231114", "v1700000078_20231114"],
+    "defaults": Jsonb({"seed": 0}),
+    "aside": ["force"],
+    "most": 100,
+    "seconds": 24 * 3600,
+    "refused": [],
 }
 # The indexes that each query uses, besides the primary key.
 QUESTIONS: dict[str, set[str]] = {
@@ -29,7 +35,10 @@ QUESTIONS: dict[str, set[str]] = {
     "rescue": {"IX_TrainingJobs_Running"},
     "next_lost": {"IX_TrainingJobs_Running"},
     "seconds_until_next": {"IX_TrainingJobs_Due", "IX_TrainingJobs_Running"},
-    "is_result": {"IX_TrainingJobs_ResultModelVersion"},
+    "results": {"IX_TrainingJobs_ResultModelVersion"},
+    "newest_result": {"IX_TrainingJobs_ResultModelVersion"},
+    "prunable": {"IX_TrainingJobs_Ended"},
+    "same_jobs": {"IX_TrainingJobs_Due"},
 }
 
 HISTORY = """
@@ -37,7 +46,7 @@ HISTORY = """
         ("Status", "CreatedAt", "RunAfter", "CompletedAt", "LeaseVersion", "ResultModelVersion")
     SELECT (ARRAY['Completed', 'Completed', 'Failed', 'Cancelled'])[1 + n % 4],
         now() - n * interval '1 minute', now() - n * interval '1 minute', now(), 1,
-        CASE WHEN n % 4 < 2 THEN 'v' || n END
+        CASE WHEN n % 4 < 2 THEN 'v' || 1700000000 + n || '_20231114' END
     FROM generate_series(1, {ended}) AS n
 """
 PLANNED = """
@@ -78,9 +87,12 @@ def test_what_is_asked_all_the_time_reads_only_jobs_that_are_to_be_done_now(
             connection.execute(statement.format(future=FUTURE).encode())
         connection.execute('VACUUM ANALYZE "TrainingJobs"')
         job = connection.execute("""SELECT "Id" FROM "TrainingJobs" WHERE "Status" = 'Pending'""").fetchone()
-        values = USUAL | {"job_id": job and job[0]}
+        other = connection.execute(
+            """SELECT "Id" FROM "TrainingJobs" WHERE "Status" <> 'Pending'"""
+        ).fetchone()
+        jobs = {"rescue": None, "same_jobs": other and other[0]}
         for name, indexes in QUESTIONS.items():
-            plan = explain(connection, name, values | ({"job_id": None} if name == "rescue" else {}))
+            plan = explain(connection, name, USUAL | {"job_id": jobs.get(name, job and job[0])})
             text = json.dumps(plan, indent=2)
             assert set(re.findall(r'"Index Name": "(IX_\w+)"', text)) == indexes, f"{name}:\n{text}"
             assert "Seq Scan" not in text, f"{name}:\n{text}"

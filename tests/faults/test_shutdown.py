@@ -88,7 +88,7 @@ def test_sigterm_as_the_child_begins_gives_the_job_back(shop: Shop, workers: Wor
 def test_a_job_that_is_nearly_done_may_end_and_no_other_is_claimed(
     shop: Shop, workers: Workers, number: str
 ) -> None:
-    job_id, next_id = insert_job(shop), insert_job(shop)
+    job_id, next_id = insert_job(shop), shop.insert_job({"coalesce": False})
     worker = workers.start(STUB_SECONDS="0.3", SHUTDOWN_GRACE="3600", FAULT=f"train:daemon:{number}")
     assert worker.ended() == 0
     assert worker.saw(Event.WORKER_STOPPING)["signal"] == number

@@ -18,6 +18,9 @@ from tests.support.waiting import DEADLINE, living
 from worker.events import Event
 from worker.job.progress import Stage
 
+# Of a job that no other one completes with itself.
+QUICK_ALONE = {"profile": "quick", "coalesce": False}
+
 
 def events(log: str) -> list[dict[str, Any]]:
     """A log's events; every line of it must be one."""
@@ -145,6 +148,11 @@ def assert_sequence(log: list[dict[str, Any]]) -> None:
 
 
 def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
+    """And with photos where another backend keeps them."""
+    (shop.storage / "items").mkdir()
+    with shop.connect() as connection:
+        for row in connection.execute('SELECT "Id", "SKU" FROM "Products"'):
+            (shop.storage / "products" / str(row["Id"])).rename(shop.storage / "items" / row["SKU"])
     other, job_id = shop.insert_job(), shop.insert_job({"profile": "quick"})
     parts = conninfo_to_dict(shop.database)
     password = str(parts["password"])
@@ -158,7 +166,15 @@ def test_train_works_on_one_given_job_with_an_npgsql_string(shop: Shop) -> None:
         str(shop.models),
     )
     log = run(
-        shop, "train", "--job-id", str(job_id), *arguments, DATABASE_URL="", STORAGE_PATH="", OUTPUT_PATH=""
+        shop,
+        "train",
+        "--job-id",
+        str(job_id),
+        *arguments,
+        DATABASE_URL="",
+        STORAGE_PATH="",
+        OUTPUT_PATH="",
+        PHOTO_PATH="items/{SKU}/{FileName}",
     )
     assert log[-2]["event"] == Event.JOB_COMPLETED
     assert shop.job(job_id)["Status"] == "Completed"
@@ -246,7 +262,7 @@ def add_odd_rows(shop: Shop) -> set[str]:
 
 
 def test_the_second_model_takes_over_from_the_first_if_it_is_no_worse(shop: Shop) -> None:
-    jobs = [shop.insert_job({"profile": "quick"}), shop.insert_job({"profile": "quick", "force": True})]
+    jobs = [shop.insert_job({"profile": "quick"}), shop.insert_job(QUICK_ALONE | {"force": True})]
     log = run(shop)
     assert [event["computed"] for event in log if event["event"] == Event.FEATURES_READY][1] == 0
     versions = [shop.job(job)["ResultModelVersion"] for job in jobs]
@@ -261,7 +277,7 @@ def test_the_second_model_takes_over_from_the_first_if_it_is_no_worse(shop: Shop
 
 
 def test_where_nothing_has_changed_nothing_is_trained(shop: Shop) -> None:
-    jobs = [shop.insert_job({"profile": "quick"}) for _ in range(2)]
+    jobs = [shop.insert_job(QUICK_ALONE) for _ in range(2)]
     log = run(shop)
     first, second = (shop.job(job) for job in jobs)
     assert (second["Status"], second["ProgressPercentage"]) == ("Completed", 100)
@@ -322,7 +338,7 @@ def test_a_product_whose_folder_went_missing_stays_in_the_live_model(shop: Shop)
             (SELECT "Id" FROM "ProductPhotos" WHERE "ProductId" = %(id)s ORDER BY "Id" LIMIT 2)""",
             {"id": row["Id"]},
         )
-    first, second = (shop.insert_job({"profile": "quick"}) for _ in range(2))
+    first, second = (shop.insert_job(QUICK_ALONE) for _ in range(2))
     run(shop, "train", "--job-id", str(first))
     shutil.rmtree(shop.storage / "products" / str(row["Id"]))
     log = run(shop, "train", "--job-id", str(second))

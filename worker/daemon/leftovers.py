@@ -13,7 +13,7 @@ from worker.errors import UserError
 from worker.events import Event
 from worker.queue import known
 from worker.queue.jobs import Connection
-from worker.registry.models import lock, registered
+from worker.registry.models import LOCK_SECONDS, lock, registered
 from worker.registry.orphans import STEP, Ask, Known, remove_orphans
 from worker.registry.prune import pruned, put_back
 
@@ -63,7 +63,7 @@ class Leftovers:
             if with_row := [path for path in some if path.name in names]:
                 async with self.database.transaction() as connection:
                     # The lock waits for a running prune, which has deleted the rows when it ends.
-                    await lock(connection)
+                    await lock(connection, LOCK_SECONDS)
                     await put_back(connection, self.models, with_row)
 
     def _known(self) -> Known:

@@ -6,11 +6,12 @@ from typing import Final
 import psycopg
 import structlog
 
-from worker.database.connection import Database, is_outage
+from worker.database.connection import LOCKED, Database, is_outage
 from worker.database.storable import said
 from worker.errors import UserError
 from worker.events import Event
 from worker.queue.prune import JobPrune
+from worker.registry.models import LOCK_SECONDS
 from worker.registry.prune import ModelPrune
 from worker.settings import Settings
 
@@ -27,9 +28,8 @@ class Retention:
     def __init__(self, settings: Settings, database: Database) -> None:
         days, keep = settings.job_retention_days, settings.keep_models
         self._jobs = None if days is None else JobPrune(database.transaction, days)
-        self._models = (
-            None if keep is None else ModelPrune(database.transaction, settings.output_path.absolute(), keep)
-        )
+        models = settings.output_path.absolute()
+        self._models = None if keep is None else ModelPrune(database.transaction, models, keep, LOCK_SECONDS)
         self._next = time.monotonic()
         self._refused = 0
 
@@ -43,6 +43,9 @@ class Retention:
         try:
             if await self._step_jobs() or await self._step_models():
                 return True
+        except LOCKED:
+            # Nothing is urgent here: the next look is soon enough.
+            pass
         except (UserError, OSError, psycopg.Error) as error:
             if is_outage(error):
                 raise

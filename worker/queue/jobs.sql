@@ -174,13 +174,27 @@ WHERE job."Id" = locked."Id" AND job."LeaseVersion" = %(lease_version)s AND job.
 -- name: same_jobs
 -- The due pending jobs that want what a claimed job makes, with the versions of their rows (xmin). They are committed
 -- already, so the training, which reads the products only after this, sees every edit before them. "CreatedAt" would
--- not tell: it may be the backend's clock, or the beginning of a transaction that is still open.
-SELECT other."Id" AS job_id, other.xmin::text AS row_version, other."Options" -> 'force' = 'true' AS forced
-FROM "TrainingJobs" AS mine
-JOIN "TrainingJobs" AS other ON other."Status" = 'Pending' AND other."RunAfter" <= mine."StartedAt"
+-- not tell: it may be the backend's clock, or the beginning of a transaction that is still open. Goes from priority to
+-- priority as above.
+WITH RECURSIVE priorities AS (
+    (SELECT "Priority" AS priority FROM "TrainingJobs" WHERE "Status" = 'Pending' ORDER BY "Priority" DESC LIMIT 1)
+    UNION ALL
+    SELECT lower."Priority"
+    FROM priorities CROSS JOIN LATERAL (
+        SELECT "Priority" FROM "TrainingJobs"
+        WHERE "Status" = 'Pending' AND "Priority" < priorities.priority
+        ORDER BY "Priority" DESC LIMIT 1
+    ) AS lower
+)
+SELECT other."Id" AS job_id, other.row_version, other."Options" -> 'force' = 'true' AS forced
+FROM "TrainingJobs" AS mine CROSS JOIN priorities CROSS JOIN LATERAL (
+    SELECT "Id", xmin::text AS row_version, "Options"
+    FROM "TrainingJobs"
+    WHERE "Status" = 'Pending' AND "Priority" = priorities.priority AND "RunAfter" <= mine."StartedAt"
+      AND "CancelRequestedAt" IS NULL AND "Id" <> ALL (%(passed_over)s::uuid[])
+    ORDER BY "RunAfter", "CreatedAt", "Id"
+) AS other
 WHERE mine."Id" = %(job_id)s
-  AND other."CancelRequestedAt" IS NULL
-  AND other."Id" <> ALL (%(passed_over)s::uuid[])
   AND CASE
       WHEN jsonb_typeof(other."Options") = 'object'
       THEN (%(defaults)s || other."Options") - %(aside)s::text[] = (%(defaults)s || mine."Options") - %(aside)s::text[]

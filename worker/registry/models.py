@@ -149,8 +149,15 @@ async def registered(connection: Connection, versions: Sequence[str]) -> set[str
 
 
 async def newest_version(connection: Connection) -> str | None:
-    """The newest version that a row of "ModelMetadata" or "ModelActivations" names; the model itself may be gone."""
+    """The newest version that has a row."""
     cursor = await connection.execute(QUERIES["newest_version"])
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def newest_activation(connection: Connection) -> str | None:
+    """The newest version that was active once; the model itself may be gone."""
+    cursor = await connection.execute(QUERIES["newest_activation"])
     row = await cursor.fetchone()
     return row[0] if row else None
 

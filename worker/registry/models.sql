@@ -40,15 +40,13 @@ SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
 SELECT "Version" FROM "ModelMetadata" WHERE "Version" = ANY (%(versions)s::text[]);
 
 -- name: newest_version
--- The newest of those that this worker named, active or not, also of those that are gone.
+-- The newest of those that this worker named, active or not.
+SELECT max("Version") FROM "ModelMetadata" WHERE "Version" ~ '^v[0-9]{10}_[0-9]{8}$';
+
+-- name: newest_activation
+-- The newest of those that this worker named and that were active once; the model may be gone.
 SELECT max(version)
-FROM (
-    SELECT "Version" AS version FROM "ModelMetadata"
-    UNION ALL
-    SELECT "Version" FROM "ModelActivations"
-    UNION ALL
-    SELECT "PreviousVersion" FROM "ModelActivations"
-) AS versions
+FROM "ModelActivations" CROSS JOIN LATERAL (VALUES ("Version"), ("PreviousVersion")) AS versions (version)
 WHERE version ~ '^v[0-9]{10}_[0-9]{8}$';
 
 -- name: models

@@ -25,11 +25,15 @@ STEP: Final = 20
 
 @dataclass(frozen=True)
 class ModelPrune:
-    """Removes all models but the newest `keep`, the active one and those to roll back to, a few at a time."""
+    """Removes all models but the newest `keep`, the active one and those to roll back to, a few at a time.
+
+    With `lock_seconds`, raises psycopg.errors.LockNotAvailable when another session has the models' lock for longer.
+    """
 
     transaction: Transaction
     models: Path
     keep: int
+    lock_seconds: float | None = None
 
     async def step(self) -> list[str]:
         """Remove some of the oldest models, and return their versions, the newest first; nothing when none is left.
@@ -41,7 +45,7 @@ class ModelPrune:
             if not await old_versions(connection, self.keep):
                 return []
         async with self.transaction() as connection:
-            await lock(connection)
+            await lock(connection, self.lock_seconds)
             await put_back(connection, self.models, pruned(self.models))
             hidden = await take_out(connection, self.models, self.keep, STEP)
         await asyncio.to_thread(remove, hidden)

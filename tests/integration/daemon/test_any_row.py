@@ -107,10 +107,14 @@ def examples(test: Callable[..., None]) -> Callable[..., None]:
     return test
 
 
+# None of the three completes another one with itself.
+ALONE = {"Options": '{"coalesce": false}'}
+
+
 async def work_beside(daemon: Daemon, connection: psycopg.Connection[Any], row: dict[str, Any]) -> None:
-    good = insert(connection, {"Priority": 0})
-    odd = insert(connection, row)
-    later = insert(connection, {"Priority": -(2**31)})
+    good = insert(connection, ALONE | {"Priority": 0})
+    odd = insert(connection, ALONE | row)
+    later = insert(connection, ALONE | {"Priority": -(2**31)})
     await daemon.work(until_idle=True)
     cursor = connection.execute('SELECT "Id", "Status" FROM "TrainingJobs"')
     found = dict(cursor.fetchall())

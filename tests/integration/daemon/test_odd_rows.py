@@ -35,7 +35,7 @@ def shop(database: str, tmp_path: Path) -> Shop:
     return Shop(database, tmp_path / "storage", tmp_path / "models")
 
 
-def insert(shop: Shop, options: str = "{}", priority: int = 0) -> UUID:
+def insert(shop: Shop, options: str = '{"coalesce": false}', priority: int = 0) -> UUID:
     with shop.connect() as connection:
         row = connection.execute(
             'INSERT INTO "TrainingJobs" ("Options", "Priority") VALUES (%s, %s) RETURNING "Id"',

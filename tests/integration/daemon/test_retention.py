@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
 
@@ -11,6 +12,7 @@ from tests.support.in_process import work
 from tests.support.registered import activate, publish
 from tests.support.shop import Shop
 from worker.child.messages import Failed, Message
+from worker.daemon.known_versions import known_versions
 from worker.errors import ErrorCode
 from worker.events import Event
 from worker.job.job import Job
@@ -180,3 +182,15 @@ async def test_a_version_follows_the_newest_that_is_known_also_when_the_clock_wa
         shop.insert_job()
         await work(shop, train)
     assert reserved == [f"v{4_000_000_001 + 10 * number}_20961002" for number in range(5)]
+
+
+async def test_a_role_that_may_not_read_the_audit_names_versions_all_the_same(shop: Shop) -> None:
+    """Workers 0.1 did not need that right."""
+    publish(shop, VERSIONS[0])
+    async with await psycopg.AsyncConnection.connect(shop.database) as connection:
+        await connection.execute("CREATE ROLE clerk")
+        await connection.execute('GRANT SELECT ON "ModelMetadata", "TrainingJobs" TO clerk')
+        await connection.execute("SET ROLE clerk")
+        assert await known_versions(connection) == [VERSIONS[0], None]
+        # The role is gone with it.
+        await connection.rollback()
