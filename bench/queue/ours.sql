@@ -28,5 +28,5 @@ FROM generate_series(1, %(rows)s) AS number;
 
 -- name: insert_future
 INSERT INTO "TrainingJobs" ("Priority", "RunAfter")
-SELECT number % 3, now() + interval '1 day' + make_interval(secs => number)
+SELECT mod(number, 3), now() + interval '1 day' + make_interval(secs => number)
 FROM generate_series(1, %(rows)s) AS number;

@@ -8,7 +8,7 @@ FROM generate_series(1, %(rows)s) AS number;
 
 -- name: insert_future
 INSERT INTO pgqueuer (priority, status, entrypoint, execute_after)
-SELECT number % 3, 'queued', 'bench', now() + interval '1 day' + make_interval(secs => number)
+SELECT mod(number, 3), 'queued', 'bench', now() + interval '1 day' + make_interval(secs => number)
 FROM generate_series(1, %(rows)s) AS number;
 
 -- name: times

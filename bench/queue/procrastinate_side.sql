@@ -12,7 +12,7 @@ SELECT 'default', 'bench', 'succeeded', 1 FROM generate_series(1, %(rows)s);
 
 -- name: insert_future
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, scheduled_at)
-SELECT 'default', 'bench', number % 3, now() + interval '1 day' + make_interval(secs => number)
+SELECT 'default', 'bench', mod(number, 3), now() + interval '1 day' + make_interval(secs => number)
 FROM generate_series(1, %(rows)s) AS number;
 
 -- name: times
