@@ -26,6 +26,7 @@ CAN_BE_EXPLAINED = (b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"WITH")
 # What a cautious administrator takes away from everybody.
 HARDENED = """
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
+    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
     CREATE TABLE "Customers" ("Email" text)
 """
