@@ -177,9 +177,9 @@ def test_an_output_that_hangs_is_said_and_keeps_no_worker_from_its_end(shop: Sho
     metadata.unlink()
     os.mkfifo(metadata)
     job_id = insert_job(shop)
-    pair = [workers.start(ANSWER_SECONDS="0.5") for _ in range(2)]
+    pair = [workers.start(ANSWER_SECONDS="3") for _ in range(2)]
     for worker in pair:
-        refuses(worker, f"OUTPUT_PATH {shop.models} has not answered for 0.5 seconds")
+        refuses(worker, f"OUTPUT_PATH {shop.models} has not answered for 3 seconds")
     assert shop.job(job_id)["Status"] == "Pending"
     pair[0].signal(signal.SIGTERM)
     assert pair[0].ended() == 0

@@ -44,6 +44,12 @@ def sleep(path: Path) -> None:
         time.sleep(60)
 
 
+def linger(path: Path) -> None:
+    """Wait until there is a file `go` beside it."""
+    while not path.with_name("go").exists():
+        time.sleep(0.01)
+
+
 def grow(path: Path) -> None:
     """Take memory until there is none; the kernel clears it, so that it costs no CPU time."""
     held = []
@@ -89,7 +95,7 @@ def begun(path: Path) -> int:
 
 FAULTS: dict[str, Callable[[Path], None]] = {
     fault.__name__: fault
-    for fault in (crash, leave, babble, spin, sleep, grow, hide, starve, killed, stumble, recover)
+    for fault in (crash, leave, babble, spin, sleep, linger, grow, hide, starve, killed, stumble, recover)
 }
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.support.photo_bytes import encoded
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 from worker.errors import ErrorCode, JobError
 from worker.photos import decoder_process
 from worker.photos.augmentation import make_view, view_names
@@ -107,6 +108,21 @@ def assert_second_tries_are_alone(log: list[str], failing: set[str]) -> None:
             running.add(name)
         else:
             running.discard(name)
+
+
+def test_a_second_try_waits_until_nothing_else_is_in_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_process, "MODULE", "tests.support.faulty_decoder")
+    with Decoders(replace(LIMITS, idle_seconds=DEADLINE)) as decoders, ThreadPoolExecutor(2) as threads:
+        lingering = threads.submit(skipped, decoders, photo(tmp_path, "linger"))
+        wait_until(lambda: (tmp_path / "log").exists(), "the other photo to begin")
+        failing = threads.submit(skipped, decoders, photo(tmp_path, "crash"))
+        wait_until(lambda: "begin crash.png" in notes(tmp_path), "the first try")
+        wait_until(lambda: failing.done() or decoders._memory._waiting, "the second try")
+        (tmp_path / "go").touch()
+        assert (lingering.result(), failing.result()) == (None, SkipReason.DECODER_CRASHED)
+    assert notes(tmp_path) == ["begin linger.png", "begin crash.png", "end linger.png", "begin crash.png"]
 
 
 def test_a_photo_that_fails_once_is_a_photo(faulty: Decoders, tmp_path: Path) -> None:
