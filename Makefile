@@ -47,7 +47,7 @@ dist: setup
 chaos: setup
 	@$(RUN) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --jobs 1000 --workers 8
 
-# Our queue beside others on one Postgres: latency, recovery and writes, in about eight minutes.
+# Our queue beside others on one Postgres: latency, recovery and cost, in about 15 minutes.
 bench-queue: setup
 	@$(RUN) -m bench.queue
 

@@ -1,8 +1,8 @@
 """Compares our job queue with procrastinate and pgqueuer, on one Postgres in the same run: `make bench-queue`.
 
 Measures latency from insert to claim, recovery after a killed worker and after a restart of Postgres, the updates of
-a running job, the statements of an idle worker, and each of our statements beside many jobs. It takes about ten
-minutes and asserts nothing: times depend on the machine.
+a running job, the statements of an idle worker, and each of our statements beside many jobs. It takes about a
+quarter of an hour and asserts nothing: times depend on the machine.
 """
 
 import argparse
