@@ -33,8 +33,9 @@ POISON: list[tuple[str, str, tuple[str, str | None]]] = [
     ('"Priority"', "13", ("Pending", None)),
 ]
 
-# Also of a job whose worker was killed, and whose attempts were used up at once.
-ENDINGS = {ending for _, _, ending in POISON} | {("Failed", "worker_lost")}
+# Also of a job whose worker was killed, or that found the output away, and whose attempts were used up at once.
+USED_UP = {("Failed", code) for code in ("worker_lost", "storage_unavailable", "output_incomplete")}
+ENDINGS = {ending for _, _, ending in POISON} | USED_UP
 
 
 @dataclass(frozen=True)
