@@ -43,7 +43,7 @@ OPERATE_EVERY, LOCK_EVERY = 3, 4
 DRAIN_SECONDS = 300.0
 # Not the columns whose values Python cannot read.
 JOBS = """SELECT "Id", "Status", "ErrorCode", "ErrorMessage", "AttemptCount", "LeaseVersion", "ResultModelVersion",
-    "InitiatedBy", "Result" ->> 'coalesced_into' AS coalesced_into FROM "TrainingJobs" """
+    "WorkerId", "InitiatedBy", "Result" ->> 'coalesced_into' AS coalesced_into FROM "TrainingJobs" """
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,13 @@ class Audit:
         models = self.shop.models_in_database()
         made = [job for job in self.jobs if job["Status"] == "Completed" and not job["coalesced_into"]]
         results = Counter(job["ResultModelVersion"] for job in made)
+        started = [
+            event for events in self.events() for event in events if event["event"] == Event.WORKER_STARTED
+        ]
+        earlier = {event["worker"] for event in started if "version" not in event}
+        # Workers 0.1 give a new model the name of one that was pruned.
+        for version in {job["ResultModelVersion"] for job in made if job["WorkerId"] in earlier}:
+            results[version] = 1
         known = Counter(model["Version"] for model in models)
         if results != known + Counter(self.pruned):
             yield (
