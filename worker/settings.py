@@ -212,7 +212,12 @@ def load_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
         return kind(**no_files, **values)
     except ValidationError as error:
         faults = [
-            ": ".join((*(str(name).upper() for name in fault["loc"][:1]), fault["msg"]))
+            ": ".join(
+                (
+                    *(str(name).upper() for name in fault["loc"][:1]),
+                    fault["msg"].removeprefix("Value error, "),
+                )
+            )
             for fault in error.errors()
         ]
         raise UserError("The settings are wrong.\n" + "\n".join(f"  {fault}" for fault in faults)) from None
