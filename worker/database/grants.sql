@@ -1,5 +1,4 @@
--- The rights of a worker, beside that of everybody to read which migrations are applied. docs/running.md has them as
--- plain statements for who gives them by hand; a test compares.
+-- The rights of a worker. docs/running.md has them as plain statements for who gives them by hand; a test compares.
 
 -- name: lock
 -- Two that change the rights of one table at the same moment fail. The number is arbitrary.
@@ -29,7 +28,10 @@ WITH rights (relation, privilege, columns) AS (
         ('"ModelMetadata"', 'UPDATE', '{IsActive,UpdatedAt}'),
         -- Old models are removed, where that is wanted; and nobody may lock the table without a right on all of it.
         ('"ModelMetadata"', 'DELETE', NULL),
-        ('"ModelActivations"', 'SELECT', NULL)
+        ('"ModelActivations"', 'SELECT', NULL),
+        -- Everybody may read these two, unless an administrator took that away; workers 0.1 read the second.
+        ('"TrainingMigrations"', 'SELECT', NULL),
+        ('"WorkerMigrations"', 'SELECT', NULL)
 ), worker_functions (function) AS (
     -- Those of triggers need no right.
     VALUES ('activate_model(text, text, text)'), ('training_job_seconds(timestamptz)')
