@@ -19,22 +19,25 @@ HIDDEN: Final = "***"
 FIRST: Final = ("timestamp", "level", "event", "worker", "job_id", "attempt")
 # Names, ids and paths: a password with the same letters is not in them, and stars in its place would give it away.
 NO_TEXT: Final = frozenset(
-    (
+    {
         *FIRST,
-        *(
-            "worker_id",
-            "version",
-            "active",
-            "status",
-            "stage",
-            "phase",
-            "signal",
-            "error_code",
-            "setting",
-            "name",
-        ),
-        *("storage_path", "output_path", "path", "paths", "backbone", "base_weights"),
-    )
+        "worker_id",
+        "version",
+        "active",
+        "status",
+        "stage",
+        "phase",
+        "signal",
+        "error_code",
+        "setting",
+        "name",
+        "storage_path",
+        "output_path",
+        "path",
+        "paths",
+        "backbone",
+        "base_weights",
+    }
 )
 # Most characters of a field that others write; it is cut when secrets are hidden, so never in the midst of one.
 LONGEST: Final = {"options": 500}

@@ -27,10 +27,10 @@ from worker.registry.models import (
     accuracy_of,
     activate,
     active,
-    is_registered,
     lock,
     path_of,
     register,
+    registered,
 )
 
 
@@ -83,7 +83,7 @@ async def publish_and_complete(
     except (LeaseLost, CancelRequested):
         async with database.transaction() as connection:
             # An earlier call may have committed without an answer; even the job's row may be deleted since.
-            if await is_registered(connection, folder.version):
+            if await registered(connection, [folder.version]):
                 return []
             state = await queue.look(connection, claim.job_id)
         unpublish(folder)
@@ -141,7 +141,7 @@ async def _unpublish_unless_registered(database: Database, folder: VersionFolder
         async with database.transaction() as connection:
             # Wait for the lock: the commit of a cancelled call may still be in progress.
             await lock(connection)
-            if not await is_registered(connection, folder.version):
+            if not await registered(connection, [folder.version]):
                 unpublish(folder)
 
 

@@ -130,12 +130,13 @@ def _predictions(
     """
     outputs = [[model.labels.index(sku) for sku in common] for model in models]
     predictions = np.empty((len(models), len(indices)), np.int64)
-    running = [number for number, model in enumerate(models) if not model.is_frozen_in(backbone)]
-    if len(running) < len(models):
-        features = extracted.features.read_at(indices, np.zeros_like(indices))
-        for number in set(range(len(models))) - set(running):
-            logits = models[number].head.logits(features)
-            predictions[number] = logits[:, outputs[number]].argmax(axis=1)
+    features = extracted.features.read_at(indices, np.zeros_like(indices))
+    running = []
+    for number, model in enumerate(models):
+        if model.is_frozen_in(backbone):
+            predictions[number] = model.head.logits(features)[:, outputs[number]].argmax(axis=1)
+        else:
+            running.append(number)
     if running:
         photos = [extracted.dataset.photos[index] for index in indices.tolist()]
         asked = [(models[number], outputs[number]) for number in running]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from worker.errors import UserError
 from worker.registry.activations import activations, before
-from worker.registry.models import Connection, activate, active, is_registered
+from worker.registry.models import Connection, activate, active, registered
 from worker.registry.verify import verify, version_folder
 
 
@@ -18,7 +18,7 @@ async def choose(
 
     Raises UserError where `version` has no row, or its files are incomplete or changed.
     """
-    if not await is_registered(connection, version):
+    if not await registered(connection, [version]):
         raise unknown(version)
     verify(version_folder(models, version))
     return await activate(connection, version, reason or "It was chosen by hand.", who)
@@ -36,7 +36,7 @@ async def go_back(
     version = before(await activations(connection), now)
     if version is None:
         raise UserError("No model was active before this one: choose one with `worker models activate`.")
-    if not await is_registered(connection, version):
+    if not await registered(connection, [version]):
         raise UserError(
             f"{version}, which was active before, has no row any more: "
             "choose another one with `worker models activate`."

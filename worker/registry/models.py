@@ -136,12 +136,6 @@ async def all_models(connection: Connection) -> list[Registered]:
         return await cursor.fetchall()
 
 
-async def is_registered(connection: Connection, version: str) -> bool:
-    """Whether there is a row for `version`."""
-    cursor = await connection.execute(QUERIES["is_registered"], {"version": version})
-    return await cursor.fetchone() == (True,)
-
-
 async def registered(connection: Connection, versions: Sequence[str]) -> set[str]:
     """Those of `versions` that have a row."""
     cursor = await connection.execute(QUERIES["registered"], {"versions": list(versions)})

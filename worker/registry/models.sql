@@ -33,9 +33,6 @@ UPDATE "ModelMetadata" SET "IsActive" = false, "UpdatedAt" = now() WHERE "IsActi
 -- name: delete
 DELETE FROM "ModelMetadata" WHERE "Version" = %(version)s;
 
--- name: is_registered
-SELECT EXISTS (SELECT FROM "ModelMetadata" WHERE "Version" = %(version)s);
-
 -- name: registered
 SELECT "Version" FROM "ModelMetadata" WHERE "Version" = ANY (%(versions)s::text[]);
 
